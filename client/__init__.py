@@ -1,0 +1,78 @@
+"""Beacon's client library: end-to-end encrypted, anonymous, ephemeral rooms.
+
+async with open_room(link) as room:
+    await room.send("hello")
+    async for event in room:
+        ...
+"""
+
+from client.errors import (
+    AuthenticationError,
+    ClientError,
+    FrameError,
+    HeldError,
+    LimitError,
+    LinkError,
+    RefusedError,
+    StateError,
+    TransportError,
+    UsageError,
+    VerificationError,
+)
+from client.event import (
+    NOTICES,
+    Away,
+    Back,
+    EpochChanged,
+    Event,
+    Joined,
+    Left,
+    Member,
+    Message,
+    Missing,
+    NickChanged,
+    Notice,
+    Presence,
+    State,
+    StateChanged,
+    Status,
+)
+from client.link import Link, Tag, create_link, parse_link
+from client.session import RoomSession, Sent, open_room
+
+__all__ = [
+    "NOTICES",
+    "AuthenticationError",
+    "Away",
+    "Back",
+    "ClientError",
+    "EpochChanged",
+    "Event",
+    "FrameError",
+    "HeldError",
+    "Joined",
+    "Left",
+    "LimitError",
+    "Link",
+    "LinkError",
+    "Member",
+    "Message",
+    "Missing",
+    "NickChanged",
+    "Notice",
+    "Presence",
+    "RefusedError",
+    "RoomSession",
+    "Sent",
+    "State",
+    "StateChanged",
+    "StateError",
+    "Status",
+    "Tag",
+    "TransportError",
+    "UsageError",
+    "VerificationError",
+    "create_link",
+    "open_room",
+    "parse_link",
+]

@@ -1,0 +1,104 @@
+"""The terminal of a conversation: lines above, the line being typed and a status line (shell).
+
+Knows prompt_toolkit and keys; knows nothing of rooms.
+"""
+
+import os
+from collections.abc import Callable
+
+from prompt_toolkit import PromptSession, print_formatted_text
+from prompt_toolkit.document import Document
+from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.output import ColorDepth
+from prompt_toolkit.validation import ValidationError, Validator
+
+from client.cli.composer import read
+from client.cli.render import Piece, to_hex
+from client.content import MAX_TEXT_CHARS
+from client.errors import UsageError
+
+# The status line counts seconds down; twice a second is often enough for an honest count.
+_REFRESH_S = 0.5
+# From here on the length of the text is shown.
+_COUNTED_CHARS = MAX_TEXT_CHARS - 100
+
+
+class Interrupted(Exception):
+    """The person wants to leave by Ctrl-C. Not KeyboardInterrupt, which would end the loop."""
+
+
+class _Sendable(Validator):
+    """Keeps in the line what cannot be sent, and says why."""
+
+    def validate(self, document: Document) -> None:
+        try:
+            read(document.text)
+        except UsageError as exc:
+            raise ValidationError(len(document.text), str(exc)) from exc
+
+
+class Screen:
+    """What a conversation draws on; ``prompt`` and ``status`` are asked whenever it is drawn."""
+
+    def __init__(self, prompt: Callable[[], list[Piece]], status: Callable[[], str]) -> None:
+        self._prompt = prompt
+        self._status = status
+        self._depth = ColorDepth.DEPTH_1_BIT if os.environ.get("NO_COLOR") else None
+        self._session: PromptSession[str] = PromptSession(
+            lambda: _format([*self._prompt(), Piece("> ")]),
+            bottom_toolbar=self._toolbar,
+            color_depth=self._depth,
+            erase_when_done=True,
+            key_bindings=_keys(),
+            refresh_interval=_REFRESH_S,
+            validate_while_typing=False,
+            validator=_Sendable(),
+        )
+
+    @property
+    def draft(self) -> str:
+        """What stands in the line."""
+        return self._session.default_buffer.text
+
+    async def ask(self) -> str:
+        """Return the next line that is entered; raise EOFError or Interrupted."""
+        return await self._session.prompt_async()
+
+    def show(self, pieces: list[Piece]) -> None:
+        """Print a line above the one being typed."""
+        print_formatted_text(_format(pieces), color_depth=self._depth)
+
+    def _toolbar(self) -> str:
+        text = self.draft
+        lines = text.count("\n") + 1
+        if lines > 1:
+            return f" {lines} lines: Enter sends {lines} messages | {self._status()}"
+        if len(text) > _COUNTED_CHARS:
+            return f" {len(text)} of {MAX_TEXT_CHARS} characters | {self._status()}"
+        return f" {self._status()}"
+
+
+def _format(pieces: list[Piece]) -> FormattedText:
+    return FormattedText(
+        ("" if piece.colour is None else f"fg:{to_hex(piece.colour)}", piece.text)
+        for piece in pieces
+    )
+
+
+def _keys() -> KeyBindings:
+    keys = KeyBindings()
+
+    @keys.add("c-c")
+    def clear_or_leave(event: KeyPressEvent) -> None:
+        # As in a shell: what was typed goes first. Leaving a room cannot be undone.
+        if event.current_buffer.text:
+            event.current_buffer.reset()
+        else:
+            leave(event)
+
+    @keys.add("<sigint>")
+    def leave(event: KeyPressEvent) -> None:
+        event.app.exit(exception=Interrupted())
+
+    return keys

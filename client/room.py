@@ -1,0 +1,307 @@
+"""One conversation: a state machine of data and `now` in, effects out (client/effect.py).
+
+It opens no connection, draws no randomness and reads no clock; `deadline` says when `tick` wants
+to be called. Membership and talk hold the rules; this joins them to the connection.
+
+    OFFLINE --connected--> GREETING --welcome--> WAITING --info--> ENTERING --joined--> JOINED
+       ^                                            ^                 |                 |   ^
+       |                                            '-----stale-------'       stranding |   | own
+       |                                                                         commit v   | commit
+       '----------------- lost (from any) ------------------------------------------ STRANDED
+
+CLOSED follows `leave` and every Finish; nothing leads out of it.
+"""
+
+from collections.abc import Callable, Sequence
+
+from client import mls, wire
+from client.effect import Effect, Finish, Reconnect, Send
+from client.errors import FrameError, LimitError, RefusedError, StateError
+from client.event import Away, Back, Left, Member
+from client.link import Link, Tag
+from client.membership import Membership
+from client.roster import Roster
+from client.seal import Kind
+from client.stay import Phase, Stay
+from client.talk import Talk
+from client.words import verification_words
+
+# The relay speaks first; one that says nothing for so long is not one.
+GREETING_S = 10.0
+# From the turn to join to the seat; longer than the relay waits for us (PROTOCOL 4.2).
+ENTERING_S = 20.0
+# Refusals after which coming back is of no use (PROTOCOL 4.4).
+_FINAL = ("full", "proof", "version")
+
+
+class Room:
+    """One stay in one room, across as many connections as it takes."""
+
+    def __init__(
+        self,
+        link: Link,
+        draw: Callable[[int], bytes],
+        *,
+        expect_words: Sequence[str] | None = None,
+    ) -> None:
+        self._stay = Stay(link.host, link.keys(), mls.Identity.generate(), draw)
+        self._roster = Roster()
+        self._talk = Talk(self._stay, self._roster)
+        self._membership = Membership(self._stay, self._roster, self._talk, expect_words)
+        self._give_up_at: float | None = None
+        self._words: tuple[int, tuple[str, ...]] | None = None
+
+    # What a program may ask
+
+    @property
+    def phase(self) -> Phase:
+        """Where this stay is."""
+        return self._stay.phase
+
+    @property
+    def tag(self) -> Tag | None:
+        """Our tag; None before the first welcome."""
+        return self._stay.tag
+
+    @property
+    def life(self) -> str:
+        """The room's life, base64url."""
+        return self._stay.life_b64
+
+    @property
+    def first(self) -> bool:
+        """Whether we founded the room at our last entry."""
+        return self._membership.first
+
+    @property
+    def fence(self) -> int:
+        """The room's fence, as far as we followed."""
+        return self._stay.fence
+
+    @property
+    def group(self) -> mls.Group | None:
+        """The group as it stands; None before the first entry."""
+        return self._stay.group
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The six words of the present epoch, empty before entry; some 50 ms once an epoch."""
+        group = self._stay.group
+        if group is None:
+            return ()
+        if self._words is None or self._words[0] != id(group):
+            self._words = (id(group), verification_words(group.words_context))
+        return self._words[1]
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """Who is in the group, by leaf; the relay's seats only decorate (R6)."""
+        mine = self._stay.identity.signature_key
+        return tuple(
+            self._roster.member(
+                leaf,
+                me=leaf.signature_key == mine,
+                heard=leaf.signature_key == mine or leaf.signature_key in self._stay.heard,
+            )
+            for leaf in self._stay.leaves
+        )
+
+    # Inputs
+
+    def connected(self, now: float) -> list[Effect]:
+        """A connection stands; the relay speaks first."""
+        self._stay.phase = Phase.GREETING
+        self._give_up_at = now + GREETING_S
+        return self._finish(now)
+
+    def lost(self, now: float) -> list[Effect]:
+        """The connection is gone; what was accepted by `say` waits for the next one."""
+        if self._stay.phase is not Phase.CLOSED:
+            self._stay.phase = Phase.OFFLINE
+        self._give_up_at = None
+        self._membership.lost()
+        self._talk.outbox.lost()
+        return self._finish(now)
+
+    def received(self, data: str | bytes, now: float) -> list[Effect]:
+        """One message of the relay; a malformed one ends the connection, not the stay."""
+        if self._stay.phase in (Phase.OFFLINE, Phase.CLOSED):
+            return []
+        try:
+            if isinstance(data, str):
+                self._on_text(wire.parse_text(data), now)
+            else:
+                self._on_binary(wire.parse_binary(data), now)
+        except (FrameError, StateError):
+            self._stay.do(Reconnect())
+        return self._finish(now)
+
+    def say(self, text: str, now: float, *, strict: bool = False) -> tuple[bytes, list[Effect]]:
+        """Accept a text; return its reference, which a Settle will bear, and effects.
+
+        With ``strict`` it fails with HeldError rather than reach somebody who came later (R24).
+        Raises UsageError (not a text that may be sent) or LimitError (too many wait).
+        """
+        reference = self._talk.say(text, now, strict=strict)
+        return reference, self._finish(now)
+
+    def rename(self, nick: str, now: float) -> list[Effect]:
+        """Take a nickname; raise UsageError."""
+        self._talk.rename(nick, now)
+        return self._finish(now)
+
+    def tick(self, now: float) -> list[Effect]:
+        """Do what is due by ``now``."""
+        if self._give_up_at is not None and now >= self._give_up_at:
+            self._give_up_at = None
+            self._stay.do(Reconnect())
+        self._membership.tick(now)
+        self._talk.tick(now)
+        return self._finish(now)
+
+    def leave(self) -> list[Effect]:
+        """Say goodbye and forget every key (R18); the room cannot be used again."""
+        stay = self._stay
+        if stay.phase not in (Phase.OFFLINE, Phase.CLOSED, Phase.GREETING):
+            stay.do(Send(wire.BYE))
+        stay.phase = Phase.CLOSED
+        if stay.group is not None:
+            stay.group.wipe()
+        effects, stay.effects = stay.effects, []
+        return effects
+
+    def deadline(self, now: float) -> float | None:
+        """Return when `tick` wants to be called, None for never."""
+        times = (
+            self._give_up_at,
+            self._membership.deadline(now),
+            self._talk.deadline(now, may_post=self._may_post),
+        )
+        return min((t for t in times if t is not None), default=None)
+
+    # Inside
+
+    @property
+    def _may_post(self) -> bool:
+        return self._stay.phase is Phase.JOINED and self._membership.settled
+
+    def _finish(self, now: float) -> list[Effect]:
+        """Send what may go after this input; hand out the effects in their order."""
+        stay = self._stay
+        if self._may_post:
+            self._talk.flush(now)
+        effects, stay.effects = stay.effects, []
+        if any(isinstance(effect, Finish) for effect in effects):
+            stay.phase = Phase.CLOSED
+        return effects
+
+    def _on_text(self, frame: wire.TextFrame | wire.Unknown, now: float) -> None:
+        stay = self._stay
+        match stay.phase, frame:
+            case Phase.GREETING, wire.Challenge(nonce=nonce):
+                signature = stay.keys.access.sign_hello(stay.host, stay.keys.room_id, nonce)
+                hello = wire.serialize_hello(stay.keys.room_id, stay.keys.access.key, signature)
+                stay.do(Send(hello))
+            case Phase.GREETING, wire.Welcome():
+                self._on_welcome(frame, now)
+            case Phase.ENTERING, wire.Joined(tag=stay.tag) if self._membership.entered:
+                self._give_up_at = None
+                stay.number(frame.seq)
+                self._membership.admitted(frame, now)
+            case Phase.JOINED | Phase.STRANDED, wire.Joined(tag=tag):
+                if stay.number(frame.seq):
+                    self._roster.present(tag)
+            case Phase.JOINED | Phase.STRANDED, wire.Away() | wire.Back() | wire.Left():
+                self._on_seat(frame, now)
+            case Phase.WAITING | Phase.ENTERING, wire.Reset():
+                stay.life, stay.seq, stay.fence = frame.life, frame.seq, frame.fence
+                self._membership.lost()
+                stay.phase = Phase.WAITING
+            case Phase.JOINED | Phase.STRANDED, wire.Reset():
+                stay.notice("reset")
+                stay.do(Reconnect(0.0))
+            case _, wire.Refused():
+                self._on_refused(frame, now)
+            case _, wire.Need():
+                self._membership.needed(now)
+            case _, wire.Drain(retry_after_s=after_s):
+                stay.notice("draining")
+                stay.do(Reconnect(after_s))
+            case _, wire.Notice(code=code):
+                stay.notice("degraded" if code == "degraded" else "relay_notice")
+            case _, wire.Unknown():
+                pass
+            case _:
+                raise StateError("a message that has no place here")
+
+    def _on_welcome(self, welcome: wire.Welcome, now: float) -> None:
+        stay = self._stay
+        self._give_up_at = None
+        stay.phase = Phase.WAITING
+        stay.life, stay.tag = welcome.life, welcome.tag
+        stay.seq, stay.fence = welcome.seq, welcome.fence
+        budget = self._talk.outbox.budget
+        budget.rate, budget.burst = welcome.message_rate, max(1, welcome.message_burst)
+        budget.tokens, budget.at = float(budget.burst), now
+
+    def _on_seat(self, event: wire.Away | wire.Back | wire.Left, now: float) -> None:
+        stay = self._stay
+        if not stay.number(event.seq):
+            return
+        self._membership.away(event, now)
+        leaf = next((leaf for leaf in stay.leaves if leaf.tag == event.tag), None)
+        if leaf is None:
+            return
+        nick, place = self._roster.nick(leaf.signature_key), (stay.life_b64, event.seq)
+        match event:
+            case wire.Away(tag=tag):
+                stay.emit(Away(tag, nick, *place))
+            case wire.Back(tag=tag):
+                stay.emit(Back(tag, tag, nick, *place))
+            case wire.Left(tag=tag):
+                stay.emit(Left(tag, nick, *place))
+
+    def _on_refused(self, refused: wire.Refused, now: float) -> None:
+        if refused.reference is not None:
+            if not self._membership.refused(refused, now):
+                self._talk.refused(refused, now)
+        elif refused.reason in _FINAL:
+            self._stay.do(Finish(RefusedError(refused.reason)))
+        elif refused.reason == "busy":
+            self._stay.do(Reconnect(refused.retry_after_s))
+
+    def _on_binary(self, frame: wire.BinaryFrame, now: float) -> None:
+        stay = self._stay
+        match frame:
+            case wire.Info() if stay.phase is not Phase.GREETING:
+                self._membership.informed(frame, now)
+                if stay.phase is Phase.ENTERING:
+                    self._give_up_at = now + ENTERING_S
+            case wire.Ack() if stay.phase in (Phase.ENTERING, Phase.JOINED, Phase.STRANDED):
+                self._talk.acknowledged(frame)
+            case wire.Frame(kind=Kind.COMMIT) if stay.phase in (Phase.JOINED, Phase.STRANDED):
+                if stay.number(frame.seq):
+                    self._membership.committed(frame, now)
+            case wire.Frame(kind=Kind.COMMIT) if stay.phase is Phase.ENTERING:
+                if not self._membership.is_own(frame):
+                    raise StateError("a commit of others before our own")
+                stay.seq = frame.seq
+                self._membership.committed(frame, now)
+            case wire.Frame(kind=Kind.APPLICATION) if stay.phase is Phase.JOINED:
+                self._on_application(frame, now)
+            case wire.Frame(kind=Kind.APPLICATION) if stay.phase is Phase.STRANDED:
+                stay.number(frame.seq)
+            case _:
+                raise StateError("a message that has no place here")
+
+    def _on_application(self, frame: wire.Frame, now: float) -> None:
+        stay = self._stay
+        if not stay.number(frame.seq):
+            return
+        if frame.fence != stay.fence:
+            stay.notice("relay_equivocates")
+            return
+        try:
+            self._talk.heard(frame, now)
+        except LimitError:
+            self._membership.too_far(now)

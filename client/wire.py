@@ -1,0 +1,382 @@
+"""The client's half of PROTOCOL 5 and 6: bytes of the relay to frozen frames, and frames to bytes.
+
+Knows spelling and lengths; never opens what is sealed.
+"""
+
+import json
+import re
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+from client.errors import FrameError
+from client.link import RoomId, Tag, decode_b64url, encode_b64url
+from client.seal import Kind, is_sealed_length
+
+MAX_TEXT_BYTES = 4096
+MAX_INT = 2**53 - 1
+REFERENCE_BYTES = 8
+# A commit with its GroupInfo has at most 128 KiB; an info holds one GroupInfo and three offers.
+MAX_MESSAGE_BYTES = 4 * 128 * 1024 + 64
+MAX_INFO_ENTRIES = 4
+
+_POST = struct.Struct("!B8sQ")
+_COMMIT = struct.Struct("!B8sQL")
+_FRAME = struct.Struct("!BB2sQQ")
+_INFO = struct.Struct("!BQB")
+_ACK = struct.Struct("!B8sQ")
+_LENGTH = struct.Struct("!L")
+_KIND_POST, _KIND_COMMIT, _KIND_OFFER = 0x01, 0x02, 0x03
+_KIND_FRAME, _KIND_INFO, _KIND_ACK = 0x11, 0x12, 0x13
+_TAG = re.compile(r"0x[0-9a-f]{4}")
+_WORD = re.compile(r"[a-z_]{1,32}")
+
+
+@dataclass(frozen=True)
+class Challenge:
+    nonce: bytes
+
+
+@dataclass(frozen=True)
+class Welcome:
+    """``message_rate`` is in frames per second, 0 for no limit."""
+
+    life: bytes
+    tag: Tag
+    seq: int
+    fence: int
+    message_rate: float
+    message_burst: int
+    seats: int
+
+
+@dataclass(frozen=True)
+class Joined:
+    """``seats`` and ``away`` are None unless this tells the joiner itself."""
+
+    seq: int
+    tag: Tag
+    seats: tuple[Tag, ...] | None
+    away: tuple[Tag, ...] | None
+
+
+@dataclass(frozen=True)
+class Away:
+    seq: int
+    tag: Tag
+
+
+@dataclass(frozen=True)
+class Back:
+    seq: int
+    tag: Tag
+
+
+@dataclass(frozen=True)
+class Left:
+    seq: int
+    tag: Tag
+
+
+@dataclass(frozen=True)
+class Refused:
+    reason: str
+    reference: bytes | None
+    retry_after_s: float | None
+    fence: int | None
+
+
+@dataclass(frozen=True)
+class Need:
+    pass
+
+
+@dataclass(frozen=True)
+class Reset:
+    life: bytes
+    seq: int
+    fence: int
+
+
+@dataclass(frozen=True)
+class Drain:
+    retry_after_s: float
+
+
+@dataclass(frozen=True)
+class Notice:
+    code: str
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A text message of a type that this version does not know: ignored."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    kind: Kind
+    tag: Tag
+    seq: int
+    fence: int
+    sealed: bytes
+
+
+@dataclass(frozen=True)
+class Info:
+    fence: int
+    entries: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Ack:
+    reference: bytes
+    seq: int
+
+
+TextFrame = (
+    Challenge | Welcome | Joined | Away | Back | Left | Refused | Need | Reset | Drain | Notice
+)
+BinaryFrame = Frame | Info | Ack
+
+
+def serialize_hello(room_id: RoomId, access_key: bytes, signature: bytes) -> str:
+    """Spell a hello (PROTOCOL 4.1)."""
+    return _dump(
+        {
+            "type": "hello",
+            "v": 1,
+            "room": encode_b64url(room_id),
+            "access": encode_b64url(access_key),
+            "signature": encode_b64url(signature),
+        }
+    )
+
+
+NEED = '{"type":"need"}'
+BYE = '{"type":"bye"}'
+
+
+def serialize_post(reference: bytes, fence: int, sealed: bytes) -> bytes:
+    """Spell a post; ``reference`` has 8 bytes."""
+    return _POST.pack(_KIND_POST, reference, fence) + sealed
+
+
+def serialize_commit(reference: bytes, fence: int, commit: bytes, group_info: bytes) -> bytes:
+    """Spell a commit: both parts sealed, ``fence`` the one that it replaces."""
+    return _COMMIT.pack(_KIND_COMMIT, reference, fence, len(commit)) + commit + group_info
+
+
+def serialize_offer(reference: bytes, fence: int, group_info: bytes) -> bytes:
+    """Spell an offer of a sealed GroupInfo for the present fence."""
+    return _POST.pack(_KIND_OFFER, reference, fence) + group_info
+
+
+def parse_binary(data: bytes) -> BinaryFrame:
+    """Read a binary message of the relay; raise FrameError."""
+    kind = data[0] if data else 0
+    if kind == _KIND_FRAME:
+        return _parse_frame(data)
+    if kind == _KIND_ACK and len(data) == _ACK.size:
+        _, reference, seq = _ACK.unpack(data)
+        return Ack(reference, _check_int(seq))
+    if kind == _KIND_INFO:
+        return _parse_info(data)
+    raise FrameError("unknown binary message")
+
+
+def _parse_frame(data: bytes) -> Frame:
+    if len(data) < _FRAME.size:
+        raise FrameError("frame cut short")
+    _, kind, tag, seq, fence = _FRAME.unpack_from(data)
+    if kind not in (Kind.APPLICATION, Kind.COMMIT):
+        raise FrameError("frame of no known kind")
+    sealed = data[_FRAME.size :]
+    if not is_sealed_length(Kind(kind), len(sealed)):
+        raise FrameError("frame of no known length")
+    return Frame(Kind(kind), Tag(f"0x{tag.hex()}"), _check_int(seq), _check_int(fence), sealed)
+
+
+def _parse_info(data: bytes) -> Info:
+    if len(data) < _INFO.size:
+        raise FrameError("info cut short")
+    _, fence, count = _INFO.unpack_from(data)
+    if count > MAX_INFO_ENTRIES:
+        raise FrameError("info with too many entries")
+    entries, at = [], _INFO.size
+    for _ in range(count):
+        if at + _LENGTH.size > len(data):
+            raise FrameError("info cut short")
+        end = at + _LENGTH.size + _LENGTH.unpack_from(data, at)[0]
+        entry = data[at + _LENGTH.size : end]
+        if end > len(data) or not is_sealed_length(Kind.GROUP_INFO, len(entry)):
+            raise FrameError("info entry of no known length")
+        entries.append(entry)
+        at = end
+    if at != len(data):
+        raise FrameError("info with bytes left over")
+    return Info(_check_int(fence), tuple(entries))
+
+
+def parse_text(text: str) -> TextFrame | Unknown:
+    """Read a text message of the relay; raise FrameError for any spelling but the one."""
+    if len(text) > MAX_TEXT_BYTES or not text.isascii():
+        raise FrameError("text message too long, or not ASCII")
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise FrameError("text message is not JSON") from exc
+    if not isinstance(fields, dict) or not isinstance(fields.get("type"), str):
+        raise FrameError("text message without a type")
+    build = _TEXT.get(fields["type"])
+    if build is None:
+        return Unknown()
+    shape, make = build
+    # `joined` has a longer shape for the joiner itself.
+    if fields["type"] == "joined" and "seats" in fields:
+        shape = _JOINER
+    if _dump(fields) != text or list(fields) != list(shape):
+        raise FrameError("text message in another spelling")
+    try:
+        frame: TextFrame = make(
+            **{k: read(fields[k]) for k, read in shape.items() if read is not _skip}
+        )
+    except (TypeError, ValueError) as exc:
+        raise FrameError("text message with a wrong value") from exc
+    return frame
+
+
+def _dump(fields: dict[str, Any]) -> str:
+    return json.dumps(fields, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def _check_int(value: object) -> int:
+    if type(value) is not int or not 0 <= value <= MAX_INT:
+        raise FrameError("number out of range")
+    return value
+
+
+def _skip(value: object) -> None:
+    raise AssertionError
+
+
+def _read_tag(value: object) -> Tag:
+    if not isinstance(value, str) or not _TAG.fullmatch(value):
+        raise ValueError
+    return Tag(value)
+
+
+def _read_tags(value: object) -> tuple[Tag, ...]:
+    if not isinstance(value, list):
+        raise TypeError
+    tags = tuple(_read_tag(item) for item in value)
+    if list(tags) != sorted(set(tags)):
+        raise ValueError
+    return tags
+
+
+def _read_word(value: object) -> str:
+    if not isinstance(value, str) or not _WORD.fullmatch(value):
+        raise ValueError
+    return value
+
+
+def _read_b64(length: int) -> Any:
+    def read(value: object) -> bytes:
+        if not isinstance(value, str):
+            raise TypeError
+        return decode_b64url(value, length)
+
+    return read
+
+
+def _read_reference(value: object) -> bytes | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9a-f]{16}", value):
+        raise ValueError
+    return bytes.fromhex(value)
+
+
+def _optional(read: Any) -> Any:
+    return lambda value: None if value is None else read(value)
+
+
+def _read_seconds(value: object) -> float:
+    return _check_int(value) / 1000
+
+
+def _read_limits(value: object) -> tuple[float, int, int]:
+    if not isinstance(value, dict):
+        raise TypeError
+    if list(value) != ["message_rate_milli", "message_burst", "seats"]:
+        raise ValueError
+    rate, burst, seats = (_check_int(item) for item in value.values())
+    return rate / 1000, burst, seats
+
+
+def _make_welcome(
+    life: bytes, tag: Tag, seq: int, fence: int, limits: tuple[float, int, int]
+) -> Welcome:
+    return Welcome(life, tag, seq, fence, *limits)
+
+
+def _make_challenge(v: int, nonce: bytes) -> Challenge:
+    if v != 1:
+        raise ValueError
+    return Challenge(nonce)
+
+
+def _make_joined(
+    seq: int, tag: Tag, seats: tuple[Tag, ...] | None = None, away: tuple[Tag, ...] | None = None
+) -> Joined:
+    return Joined(seq, tag, seats, away)
+
+
+def _make_refused(
+    reason: str, reference: bytes | None, retry_after_ms: float | None, fence: int | None
+) -> Refused:
+    return Refused(reason, reference, retry_after_ms, fence)
+
+
+def _make_drain(retry_after_ms: float) -> Drain:
+    return Drain(retry_after_ms)
+
+
+_EVENT: dict[str, Any] = {"type": _skip, "seq": _check_int, "tag": _read_tag}
+_JOINER: dict[str, Any] = _EVENT | {"seats": _read_tags, "away": _read_tags}
+_TEXT: dict[str, tuple[dict[str, Any], Any]] = {
+    "challenge": ({"type": _skip, "v": _check_int, "nonce": _read_b64(32)}, _make_challenge),
+    "welcome": (
+        {
+            "type": _skip,
+            "life": _read_b64(8),
+            "tag": _read_tag,
+            "seq": _check_int,
+            "fence": _check_int,
+            "limits": _read_limits,
+        },
+        _make_welcome,
+    ),
+    "joined": (_EVENT, _make_joined),
+    "away": (_EVENT, Away),
+    "back": (_EVENT, Back),
+    "left": (_EVENT, Left),
+    "refused": (
+        {
+            "type": _skip,
+            "reason": _read_word,
+            "reference": _read_reference,
+            "retry_after_ms": _optional(_read_seconds),
+            "fence": _optional(_check_int),
+        },
+        _make_refused,
+    ),
+    "need": ({"type": _skip}, Need),
+    "reset": (
+        {"type": _skip, "life": _read_b64(8), "seq": _check_int, "fence": _check_int},
+        Reset,
+    ),
+    "drain": ({"type": _skip, "retry_after_ms": _read_seconds}, _make_drain),
+    "notice": ({"type": _skip, "code": _read_word}, Notice),
+}

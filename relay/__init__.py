@@ -1,0 +1,1 @@
+"""The relay: everything that the operator runs; it never sees a key or a plaintext."""

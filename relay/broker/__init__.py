@@ -1,0 +1,93 @@
+"""The Broker protocol: what a node asks of the place where rooms live.
+
+The contract, proved by tests/relay/broker/contract.py against every implementation:
+
+- The rules are those of relay.room, atomically: of all operations on one room, whatever the
+  connection or the process they come from, each sees the room as the one before has left it.
+- An operation takes effect at once or raises RefusedError and has changed nothing.
+- What follows from an operation has been given to the channels of the room when it returns, in
+  the order of the log: a channel sees sequence numbers in ascending order, each at most once.
+- ``attach`` comes before anything is sent to a tag, ``seat`` before it sees what is published;
+  ``close`` and ``leave`` end what comes to it.
+- To leave or lose a place that is gone already does nothing.
+- ``fence`` is the room's as far as this node knows; an operation judges by the room's own.
+"""
+
+from typing import Protocol
+
+from relay.errors import CloseCode
+from relay.wire import Commit, Offer, Reference, RoomId, Tag
+
+
+class Port(Protocol):
+    """One session's connection, as a channel sees it."""
+
+    def deliver(self, message: bytes) -> None:
+        """Send one message to the peer, after everything before it."""
+
+    def end(self, code: CloseCode) -> None:
+        """Close the connection; the room has dropped the session."""
+
+
+class Channel(Protocol):
+    """The sessions of one room on this node."""
+
+    def attach(self, tag: Tag, port: Port) -> None:
+        """Know a session: unjoined, it gets only what is sent to it."""
+
+    def seat(self, tag: Tag) -> None:
+        """Let a session see what is published from now on."""
+
+    def detach(self, tag: Tag) -> None:
+        """Forget a session, having delivered what was published before."""
+
+    def send(self, tag: Tag, message: bytes) -> None:
+        """Give a message to one session."""
+
+    def publish(self, message: bytes, origin: Tag | None, own: tuple[bytes, ...]) -> None:
+        """Give a message to every seated session; ``origin`` gets ``own`` in its place."""
+
+    def close(self, tag: Tag, code: CloseCode) -> None:
+        """End one session."""
+
+
+class Place(Protocol):
+    """Where one session is in one room, and what it can do there."""
+
+    @property
+    def fence(self) -> int:
+        """The room's fence as far as this node knows it."""
+
+    def send(self, message: bytes) -> None:
+        """Give the session a message of this node's own, after what was published before."""
+
+    def post(self, reference: Reference, fence: int, sealed: bytes, now: float) -> int:
+        """Order an application message and return its number; raise RefusedError `stale`."""
+
+    def commit(self, message: Commit, now: float) -> None:
+        """Take a commit; raise RefusedError `state`, `stale`, `full` or `pace`."""
+
+    def offer(self, message: Offer, now: float) -> None:
+        """Keep a GroupInfo; raise RefusedError `stale`."""
+
+    def need(self, now: float) -> None:
+        """Ask everybody else for a GroupInfo."""
+
+    def inform(self, now: float) -> None:
+        """Show an unjoined session with the turn what it has not seen to join by."""
+
+    def leave(self, now: float) -> None:
+        """Free the place at once."""
+
+    def lost(self, now: float) -> None:
+        """Note that the connection is gone: a seat is away from now on."""
+
+
+class Broker(Protocol):
+    """Rooms, by whatever means (the module's docstring is the contract)."""
+
+    def enter(self, room_id: RoomId, port: Port, now: float) -> Place:
+        """Let a session into a room, unjoined; raise RefusedError `full` or `busy`."""
+
+    def expire(self, now: float) -> None:
+        """Do what time has brought."""

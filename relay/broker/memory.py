@@ -1,0 +1,167 @@
+"""One process: a dict of Room.
+
+Knows rooms by id and their channels; the rules are room's, the connections websocket's.
+"""
+
+from collections.abc import Callable
+from typing import assert_never
+
+from relay.broker import Channel, Port
+from relay.errors import CloseCode, Reason, RefusedError
+from relay.ring import RingLimits, Rings
+from relay.room import Close, Draw, Effect, Publish, Room, RoomLimits, Seat, Send
+from relay.wheel import IDLE, Wheel
+from relay.wire import Commit, Offer, Reference, RoomId, Tag, serialize_ack
+
+# What a session waits before it asks again a relay that has all the rooms it may have.
+ROOMS_RETRY_S = 5.0
+
+
+class Home:
+    """A room with its channel, as it waits in the wheel."""
+
+    __slots__ = ("channel", "room", "room_id", "turn")
+
+    def __init__(self, room_id: RoomId, room: Room, channel: Channel) -> None:
+        self.room_id = room_id
+        self.room = room
+        self.channel = channel
+        self.turn = IDLE
+
+    def perform(self, effects: list[Effect]) -> None:
+        """Give what follows from an operation to the channel, in order."""
+        channel = self.channel
+        for effect in effects:
+            match effect:
+                case Send(tag, message):
+                    channel.send(tag, message)
+                case Publish(message, origin, own):
+                    channel.publish(message, origin, own)
+                case Seat(tag):
+                    channel.seat(tag)
+                case Close(tag, code):
+                    channel.close(tag, code)
+                case unreachable:
+                    assert_never(unreachable)
+
+
+class MemoryPlace:
+    """A session's tag and the room that it is in (see broker.Place)."""
+
+    __slots__ = ("_broker", "_home", "_room", "_tag")
+
+    def __init__(self, broker: "MemoryBroker", home: Home, tag: Tag) -> None:
+        self._broker = broker
+        self._home = home
+        self._room = home.room
+        self._tag = tag
+
+    @property
+    def fence(self) -> int:
+        """The room's fence."""
+        return self._room.fence
+
+    def send(self, message: bytes) -> None:
+        """See Place."""
+        self._home.channel.send(self._tag, message)
+
+    def post(self, reference: Reference, fence: int, sealed: bytes, now: float) -> int:
+        """See Place; hot: no effects (STYLE 2.8)."""
+        tag, home = self._tag, self._home
+        seq, frame = self._room.post(tag, reference, fence, sealed, now)
+        ack = serialize_ack(reference, seq)
+        if frame is None:
+            home.channel.send(tag, ack)
+        else:
+            home.channel.publish(frame, tag, (ack,))
+            if home.turn == IDLE:
+                self._broker.settle(home)
+        return seq
+
+    def commit(self, message: Commit, now: float) -> None:
+        """See Place."""
+        self._perform(self._room.commit(self._tag, message, now))
+
+    def offer(self, message: Offer, now: float) -> None:
+        """See Place."""
+        self._perform(self._room.offer(self._tag, message, now))
+
+    def need(self, now: float) -> None:
+        """See Place."""
+        self._perform(self._room.need(self._tag))
+
+    def inform(self, now: float) -> None:
+        """See Place."""
+        self._perform(self._room.inform(self._tag))
+
+    def leave(self, now: float) -> None:
+        """See Place."""
+        self._home.channel.detach(self._tag)
+        self._perform(self._room.leave(self._tag, now))
+
+    def lost(self, now: float) -> None:
+        """See Place."""
+        self._home.channel.detach(self._tag)
+        self._perform(self._room.lost(self._tag, now))
+
+    def _perform(self, effects: list[Effect]) -> None:
+        self._home.perform(effects)
+        self._broker.settle(self._home)
+
+
+class MemoryBroker:
+    """Every operation is synchronous: all of it has happened when it returns."""
+
+    def __init__(
+        self,
+        limits: RoomLimits,
+        ring_limits: RingLimits,
+        max_rooms: int,
+        draw: Draw,
+        open_channel: Callable[[], Channel],
+        now: float,
+    ) -> None:
+        self._limits = limits
+        self._rings = Rings(ring_limits)
+        self._max_rooms = max_rooms
+        self._draw = draw
+        self._open_channel = open_channel
+        self._homes: dict[RoomId, Home] = {}
+        self._wheel: Wheel[Home] = Wheel(now)
+
+    def __len__(self) -> int:
+        return len(self._homes)
+
+    def enter(self, room_id: RoomId, port: Port, now: float) -> MemoryPlace:
+        """See Broker; a room that is not there yet begins here."""
+        home = self._homes.get(room_id)
+        if home is None:
+            if len(self._homes) >= self._max_rooms:
+                raise RefusedError(
+                    Reason.BUSY, retry_after_s=ROOMS_RETRY_S, close_code=CloseCode.ROOMS
+                )
+            room = Room(self._limits, self._rings, self._draw)
+            home = Home(room_id, room, self._open_channel())
+        tag, effects = home.room.enter(now)
+        self._homes[room_id] = home
+        home.channel.attach(tag, port)
+        home.perform(effects)
+        self.settle(home)
+        return MemoryPlace(self, home, tag)
+
+    def expire(self, now: float) -> None:
+        """See Broker."""
+        for home in self._wheel.advance(now):
+            home.perform(home.room.expire(now))
+            self.settle(home)
+
+    def settle(self, home: Home) -> None:
+        """Forget a room in which nobody is left; wait for what is due in any other."""
+        room = home.room
+        if room.is_empty:
+            room.close()
+            self._wheel.forget(home)
+            if self._homes.get(home.room_id) is home:
+                del self._homes[home.room_id]
+        elif (deadline := room.deadline()) is not None:
+            self._wheel.wait(home, deadline)

@@ -1,0 +1,341 @@
+"""The listening socket's other side: one request head at a time, and who serves it.
+
+Knows connections, heads and bodies' lengths; what a WebSocket says is websocket's, what a page is
+is app's. Every byte that reaches the server behind it belongs to a request that was vetted here.
+
+    head --> WebSocket: the transport changes hands, the door is done
+         --> request: body counted --> response --> head ...
+         --> refused: answer, then linger a second, reading nothing
+"""
+
+import asyncio
+import http
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import cast
+
+from relay import head as heads
+from relay.errors import HeadError
+from relay.head import Head
+from relay.inner import Inner, Link
+from relay.metrics import Metrics
+from relay.source import Source, Sources
+from relay.websocket import Hub, Socket, shake_hands
+from relay.wheel import IDLE, Wheel
+
+CONNECT_PATH = b"/v1/connect"
+# Nothing that is served takes a body yet; this much is read to answer politely.
+MAX_BODY_BYTES = 8192
+HEAD_S = 5.0
+BODY_S = 10.0
+KEEP_ALIVE_S = 15.0
+RESPONSE_S = 10.0
+LINGER_S = 1.0
+RETRY_S = 5
+# Connections beyond the cap that are still told so; the next ones are dropped without a word, so
+# that telling cannot use up the descriptors that the cap keeps free.
+MAX_TURNED_AWAY = 64
+
+
+class _Phase(Enum):
+    HEAD = auto()
+    BODY = auto()
+    RESPONSE = auto()
+    LINGER = auto()
+    GONE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class DoorLimits:
+    """``names`` are hosts besides the one that a request names; ``origins`` foreign ones let in."""
+
+    connections: int
+    names: tuple[str, ...]
+    origins: frozenset[str]
+
+
+class House:
+    """What all doors of this process share: who is in, and who may come."""
+
+    def __init__(
+        self, hub: Hub, inner: Inner, sources: Sources, wheel: "Wheel[Door]", limits: DoorLimits
+    ) -> None:
+        self.hub = hub
+        self.inner = inner
+        self.sources = sources
+        self.wheel = wheel
+        self.limits = limits
+        self.is_draining = False
+        self.is_empty = asyncio.Event()
+        self.doors: set[Door] = set()
+        self.sockets: set[Socket] = set()
+        self.turned_away = 0
+
+    @property
+    def metrics(self) -> Metrics:
+        return self.hub.metrics
+
+    def now(self) -> float:
+        """Return the present moment."""
+        return self.hub.clock.now()
+
+    def closed(self, socket: Socket) -> None:
+        """Forget a WebSocket that is gone."""
+        self.sockets.discard(socket)
+        self.sources.release(socket.source)
+        self._note_empty()
+
+    def forget(self, door: "Door") -> None:
+        """Forget a door that is gone, or whose connection is a WebSocket now."""
+        self.doors.discard(door)
+        self._note_empty()
+
+    def drain(self) -> None:
+        """Let nobody in any more; ``is_empty`` will be set when the last one has gone."""
+        self.is_draining = True
+        self._note_empty()
+
+    def abort(self) -> None:
+        """Drop everybody who is still here."""
+        for socket in list(self.sockets):
+            socket.abort()
+        for door in list(self.doors):
+            door.abort()
+
+    def _note_empty(self) -> None:
+        if self.is_draining and not self.doors and not self.sockets:
+            self.is_empty.set()
+
+    def admit(self, address: str) -> Source | int:
+        """Let a connection in and return its source, or the HTTP status that turns it away."""
+        self.metrics.connections += 1
+        if self.is_draining:
+            return 503
+        if len(self.doors) + len(self.sockets) - self.turned_away > self.limits.connections:
+            return 503
+        now = self.now()
+        source = self.sources.find(address, now)
+        return 429 if self.sources.admit(source, now) else source
+
+
+class Door(asyncio.Protocol):
+    """One connection until it is a WebSocket's, or to its end."""
+
+    __slots__ = (
+        "_body_left", "_held", "_house", "_is_turned_away", "_link", "_phase", "_source",
+        "_transport", "_until", "turn",
+    )  # fmt: skip
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self._source: Source | None = None
+        self._link: Link | None = None
+        self._held = bytearray()
+        self._phase = _Phase.HEAD
+        self._body_left = 0
+        self._until = 0.0
+        self._is_turned_away = False
+        self.turn = IDLE
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Decide whether this connection may stay."""
+        house = self._house
+        self._transport = cast(asyncio.Transport, transport)
+        house.doors.add(self)
+        peer = transport.get_extra_info("peername")
+        admitted = house.admit(peer[0] if peer else "")
+        if isinstance(admitted, Source):
+            self._source = admitted
+            self._wait(HEAD_S)
+            return
+        house.metrics.turned_away += 1
+        house.turned_away += 1
+        self._is_turned_away = True
+        if house.turned_away > MAX_TURNED_AWAY:
+            self._phase = _Phase.GONE
+            self._transport.abort()
+        else:
+            self._refuse(admitted)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the peer has sent."""
+        if self._phase in (_Phase.LINGER, _Phase.GONE):
+            return
+        if self._phase is _Phase.HEAD and not self._held:
+            self._wait(HEAD_S)
+        self._held += data
+        self._proceed()
+
+    def eof_received(self) -> bool:
+        """Keep the way out open for a response that is still due."""
+        return self._phase is _Phase.RESPONSE
+
+    def pause_writing(self) -> None:
+        """Hold back the server: the peer does not read its response."""
+        if self._link is not None:
+            self._link.pause()
+            self._wait(RESPONSE_S)
+
+    def resume_writing(self) -> None:
+        """Let the server go on."""
+        if self._link is not None:
+            self._link.resume()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that the transport is gone."""
+        self._phase = _Phase.GONE
+        if self._link is not None:
+            self._link.lost()
+        self._forget()
+        if self._source is not None:
+            self._house.sources.release(self._source)
+        if self._is_turned_away:
+            self._house.turned_away -= 1
+
+    def abort(self) -> None:
+        """Drop the connection."""
+        self._transport.abort()
+
+    def expire(self, now: float) -> None:
+        """Drop a peer that is late with a head or a body, or with reading its response."""
+        if now < self._until:
+            self._house.wheel.wait(self, self._until)
+        elif self._phase is _Phase.BODY:
+            self._refuse(408)
+        else:
+            self._phase = _Phase.GONE
+            self._transport.abort()
+
+    def _wait(self, seconds: float) -> None:
+        self._until = self._house.now() + seconds
+        self._house.wheel.wait(self, self._until)
+
+    def _forget(self) -> None:
+        self._house.wheel.forget(self)
+        self._house.forget(self)
+
+    def _proceed(self) -> None:
+        try:
+            self._advance()
+        except HeadError as error:
+            self._refuse(error.status)
+        except Exception as exc:
+            self._house.hub.fault(exc)
+            self._transport.abort()
+
+    def _advance(self) -> None:
+        """Go through what is held as far as it reaches."""
+        while self._held:
+            if self._phase is _Phase.HEAD:
+                end = heads.find_end(self._held)
+                if end < 0:
+                    return
+                raw = bytes(self._held[:end])
+                del self._held[:end]
+                self._route(heads.parse(raw), raw)
+            elif self._phase is _Phase.BODY and self._link is not None:
+                part = bytes(self._held[: self._body_left])
+                del self._held[: len(part)]
+                self._body_left -= len(part)
+                self._link.feed(part)
+                if not self._body_left:
+                    self._phase = _Phase.RESPONSE
+                    self._wait(RESPONSE_S)
+            else:
+                if len(self._held) > heads.MAX_HEAD_BYTES:
+                    # Whoever sends ahead of the response waits; one read may be in here.
+                    self._transport.pause_reading()
+                return
+
+    def _route(self, head: Head, raw: bytes) -> None:
+        house = self._house
+        if head.path == CONNECT_PATH:
+            if not head.wants_websocket or head.method != b"GET":
+                raise HeadError(426)
+            if head.length:
+                raise HeadError(400)
+            if not self._is_own(head) and head.origin not in house.limits.origins:
+                raise HeadError(403)
+            self._upgrade(head, raw)
+            return
+        if head.length > MAX_BODY_BYTES:
+            raise HeadError(413)
+        if self._link is None:
+            self._link = Link(house.inner, self._transport, self._responded)
+        elif self._source is not None and self._source.connections.take(house.now()):
+            # A kept-alive connection saves the peer the handshake, not the limit.
+            raise HeadError(429)
+        self._link.feed(heads.serialize(head))
+        self._body_left = head.length
+        self._phase = _Phase.BODY if head.length else _Phase.RESPONSE
+        self._wait(BODY_S if head.length else RESPONSE_S)
+
+    def _responded(self) -> None:
+        """Go on with the next request: the response to the last one is written."""
+        if self._phase is _Phase.RESPONSE:
+            self._phase = _Phase.HEAD
+            self._wait(KEEP_ALIVE_S)
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
+            self._proceed()
+
+    def _is_own(self, head: Head) -> bool:
+        """Tell whether the request comes from the relay's own page, or from no page at all."""
+        if head.origin is None:
+            return True
+        scheme, _, host = head.origin.partition("://")
+        port = {"http": ":80", "https": ":443"}.get(scheme)
+        if port is None:
+            return False
+        own = {name.removesuffix(port) for name in (head.host, *self._house.limits.names)}
+        return host.removesuffix(port) in own
+
+    def _upgrade(self, head: Head, raw: bytes) -> None:
+        response = shake_hands(raw)
+        if response is None or self._source is None:
+            raise HeadError(400)
+        house = self._house
+        if self._link is not None:
+            self._link.detach()
+            self._link = None
+        self._transport.write(response)
+        hosts = tuple(dict.fromkeys((head.host, *house.limits.names)))
+        socket = Socket(house.hub, self._transport, self._source, hosts)
+        self._source = None
+        self._phase = _Phase.GONE
+        house.sockets.add(socket)
+        self._forget()
+        self._transport.set_protocol(socket)
+        socket.open()
+        if self._held:
+            socket.data_received(bytes(self._held))
+            self._held = bytearray()
+
+    def _refuse(self, status: int) -> None:
+        """Answer, and linger: closing at once would reset the connection under the answer."""
+        self._house.metrics.heads_refused += 1
+        if self._link is not None:
+            self._link.detach()
+            self._link = None
+        phrase = http.HTTPStatus(status).phrase
+        body = f"{status} {phrase}\n"
+        lines = [f"HTTP/1.1 {status} {phrase}", "content-type: text/plain; charset=utf-8"]
+        lines += [f"content-length: {len(body)}", "connection: close", "cache-control: no-store"]
+        if status in (429, 503):
+            lines.append(f"retry-after: {RETRY_S}")
+        if status == 426:
+            lines[3] = "connection: upgrade, close"
+            lines.append("upgrade: websocket")
+        self._phase = _Phase.LINGER
+        self._held = bytearray()
+        self._transport.write(("\r\n".join(lines) + "\r\n\r\n" + body).encode())
+        if self._transport.can_write_eof() and not self._transport.is_closing():
+            self._transport.write_eof()
+        self._wait(LINGER_S)
+
+
+def door_factory(house: House) -> Callable[[], Door]:
+    """Return what asyncio calls for each accepted connection."""
+    return lambda: Door(house)

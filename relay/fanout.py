@@ -1,0 +1,131 @@
+"""The fan-out of one node: what is published in a tick of the loop leaves as one write each.
+
+Knows rooms' sessions and framed bytes; never why something is sent.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from relay import frame
+from relay.broker import Port
+from relay.errors import CloseCode
+from relay.wire import Tag
+
+_TEXT, _BINARY = frame.FIN | frame.TEXT, frame.FIN | frame.BINARY
+_BRACE = ord("{")
+_NOBODY = Tag(-1)
+
+
+class Writer(Port, Protocol):
+    """A port that also takes what is framed already."""
+
+    def write(self, data: bytes) -> None:
+        """Send framed bytes to the peer."""
+
+
+def framed(message: bytes) -> bytes:
+    """Frame one message; text is known by its first byte."""
+    return frame.header(_TEXT if message[0] == _BRACE else _BINARY, len(message)) + message
+
+
+class Fan:
+    """The channels that have something to flush before the loop polls again."""
+
+    __slots__ = ("_call_soon", "_dirty", "_fault")
+
+    def __init__(
+        self,
+        call_soon: Callable[[Callable[[], None]], object],
+        fault: Callable[[Exception], None],
+    ) -> None:
+        self._call_soon = call_soon
+        self._fault = fault
+        self._dirty: list[RoomChannel] = []
+
+    def mark(self, channel: "RoomChannel") -> None:
+        """Flush ``channel`` at the end of this tick."""
+        self._dirty.append(channel)
+        if len(self._dirty) == 1:
+            self._call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Write everything that is pending."""
+        dirty, self._dirty = self._dirty, []
+        for channel in dirty:
+            try:
+                channel.flush()
+            except Exception as exc:  # One room's fault must not cost another its frames.
+                self._fault(exc)
+
+
+class RoomChannel:
+    """The sessions of one room on this node (see broker.Channel)."""
+
+    __slots__ = ("_fan", "_pending", "_ports", "_seated")
+
+    def __init__(self, fan: Fan) -> None:
+        self._fan = fan
+        self._ports: dict[Tag, Writer] = {}
+        self._seated: dict[Tag, Writer] = {}
+        self._pending: list[tuple[Tag, bytes, bytes]] = []
+
+    def attach(self, tag: Tag, port: Port) -> None:
+        """See Channel; the ports of this node are Writers."""
+        self._ports[tag] = port  # type: ignore[assignment]  # Sockets alone call enter here.
+
+    def seat(self, tag: Tag) -> None:
+        """See Channel: what is pending was published before, so it goes out first."""
+        self.flush()
+        if tag in self._ports:
+            self._seated[tag] = self._ports[tag]
+
+    def detach(self, tag: Tag) -> None:
+        """See Channel."""
+        if tag in self._seated:
+            self.flush()
+            self._seated.pop(tag, None)
+        self._ports.pop(tag, None)
+
+    def send(self, tag: Tag, message: bytes) -> None:
+        """See Channel; while something is pending the message queues behind it."""
+        if self._pending and tag in self._seated:
+            self._pending.append((tag, b"", framed(message)))
+        elif tag in self._ports:
+            self._ports[tag].deliver(message)
+
+    def publish(self, message: bytes, origin: Tag | None, own: tuple[bytes, ...]) -> None:
+        """See Channel. Hot: framed once, 0.9 us, whatever the number of sessions (STYLE 2.8)."""
+        pending = self._pending
+        pending.append(
+            (
+                _NOBODY if origin is None else origin,
+                framed(message),
+                framed(own[0]) if len(own) == 1 else b"".join(map(framed, own)),
+            )
+        )
+        if len(pending) == 1:
+            self._fan.mark(self)
+
+    def close(self, tag: Tag, code: CloseCode) -> None:
+        """See Channel."""
+        port = self._ports.get(tag)
+        self.detach(tag)
+        if port is not None:
+            port.end(code)
+
+    def flush(self) -> None:
+        """Write what is pending, once to each session. Hot: a join and a write each (STYLE 2.8)."""
+        pending = self._pending
+        if not pending:
+            return
+        self._pending = []
+        origins = {entry[0] for entry in pending}
+        shared = b"".join([entry[1] for entry in pending])
+        if shared:
+            for tag, port in self._seated.items():
+                if tag not in origins:
+                    port.write(shared)
+        for tag in origins:
+            origin = self._seated.get(tag)
+            if origin is not None:
+                origin.write(b"".join([own if of == tag else all_ for of, all_, own in pending]))

@@ -1,0 +1,53 @@
+"""Token buckets, as arithmetic on `now`.
+
+Knows rates; never knows whom they limit or what a token buys.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """``per_s`` tokens a second up to ``burst``; ``per_s`` 0 means no limit."""
+
+    per_s: float
+    burst: int
+
+
+class Bucket:
+    """Tokens of one peer; starts full."""
+
+    __slots__ = ("_at", "_rate", "_tokens")
+
+    def __init__(self, rate: Rate) -> None:
+        self._rate = rate
+        self._tokens = float(rate.burst)
+        self._at = 0.0
+
+    def _fill(self, now: float) -> float:
+        elapsed = now - self._at
+        # A clock that went back (the stall correction of the shell does that) fills nothing.
+        if elapsed > 0.0:
+            rate = self._rate
+            self._tokens = min(float(rate.burst), self._tokens + elapsed * rate.per_s)
+        self._at = now
+        return self._tokens
+
+    def wait(self, now: float) -> float:
+        """Return how many seconds are left until a token is there; take nothing."""
+        per_s = self._rate.per_s
+        if per_s == 0.0:
+            return 0.0
+        tokens = self._fill(now)
+        return 0.0 if tokens >= 1.0 else (1.0 - tokens) / per_s
+
+    def take(self, now: float) -> float:
+        """Take a token and return 0.0, or take none and return the seconds until there is one."""
+        wait = self.wait(now)
+        if wait == 0.0:
+            self._tokens -= 1.0
+        return wait
+
+    def is_full(self, now: float) -> bool:
+        """Tell whether forgetting this bucket would change nothing."""
+        return self._rate.per_s == 0.0 or self._fill(now) >= self._rate.burst

@@ -1,0 +1,95 @@
+"""The recent frames of rooms, and a common bound on all of them.
+
+Knows numbers, ages and lengths; never looks into a frame.
+"""
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class RingLimits:
+    """What one room may keep, and all rooms together."""
+
+    frames: int
+    bytes: int
+    age_s: float
+    total_bytes: int
+
+
+class Kept(NamedTuple):
+    seq: int
+    at: float
+    message: bytes
+
+
+class Rings:
+    """All rings of this process; beyond the total, the room that was idle longest loses its own."""
+
+    __slots__ = ("_by_use", "limits", "total")
+
+    def __init__(self, limits: RingLimits) -> None:
+        self.limits = limits
+        self.total = 0
+        self._by_use: OrderedDict[Ring, None] = OrderedDict()
+
+    def used(self, ring: "Ring", grown: int) -> None:
+        """Account for ``grown`` bytes more in ``ring`` and make room for them elsewhere."""
+        self._by_use[ring] = None
+        self._by_use.move_to_end(ring)
+        self.total += grown
+        while self.total > self.limits.total_bytes:
+            next(iter(self._by_use)).clear()
+
+    def shrunk(self, ring: "Ring", freed: int) -> None:
+        """Account for ``freed`` bytes less in ``ring``."""
+        self.total -= freed
+        if not ring.size:
+            self._by_use.pop(ring, None)
+
+
+class Ring:
+    """The last frames of one room, bounded in number, bytes and age."""
+
+    __slots__ = ("_kept", "_rings", "size")
+
+    def __init__(self, rings: Rings) -> None:
+        self._rings = rings
+        self._kept: deque[Kept] = deque()
+        self.size = 0
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def append(self, seq: int, message: bytes, now: float) -> None:
+        """Keep one frame; drop what is beyond the bounds."""
+        limits = self._rings.limits
+        kept = self._kept
+        kept.append(Kept(seq, now, message))
+        self.size += len(message)
+        self._rings.used(self, len(message))
+        while kept and (len(kept) > limits.frames or self.size > limits.bytes):
+            self._drop()
+        self.expire(now)
+
+    def expire(self, now: float) -> None:
+        """Drop what is too old."""
+        oldest = now - self._rings.limits.age_s
+        while self._kept and self._kept[0].at <= oldest:
+            self._drop()
+
+    def deadline(self) -> float | None:
+        """Return when the oldest frame is too old."""
+        return self._kept[0].at + self._rings.limits.age_s if self._kept else None
+
+    def clear(self) -> None:
+        """Drop everything."""
+        freed, self.size = self.size, 0
+        self._kept.clear()
+        self._rings.shrunk(self, freed)
+
+    def _drop(self) -> None:
+        freed = len(self._kept.popleft().message)
+        self.size -= freed
+        self._rings.shrunk(self, freed)

@@ -1,0 +1,209 @@
+"""The running relay: builds its parts, listens, ticks, and drains when it is told to stop.
+
+Knows where randomness, time and signals come from; the rules are everywhere else.
+"""
+
+import asyncio
+import random
+import secrets
+import signal
+import socket
+from collections.abc import Callable
+from typing import cast
+
+from hypercorn.typing import ASGIFramework
+
+from relay import inner, log
+from relay.app import create_app
+from relay.broker.memory import MemoryBroker
+from relay.clock import Clock
+from relay.config import RelayConfig, descriptor_limit
+from relay.door import Door, DoorLimits, House, door_factory
+from relay.fanout import Fan, RoomChannel
+from relay.limits import Rate
+from relay.metrics import Metrics
+from relay.ring import RingLimits
+from relay.room import Draw, RoomLimits
+from relay.session import SessionLimits
+from relay.source import SourceLimits, Sources
+from relay.turn import TurnLimits
+from relay.websocket import Hub, Socket, SocketLimits
+from relay.wheel import TURN_S, Wheel
+from relay.wire import LIFE_BYTES, NONCE_BYTES, Life, Tag
+
+BACKLOG = 1024
+# A source's hash changes this often; limits of those who are here go on, counts of others start
+# anew.
+ROTATE_S = 3600.0
+# Spread over this, the clients of a full relay come back at a rate that it can take.
+RETRY_MS = (500, 5000)
+DRAIN_S = 3.0
+
+
+class Relay:
+    """One process's relay; needs a running loop."""
+
+    def __init__(self, config: RelayConfig) -> None:
+        inner.check()
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(log.loop_exception)
+        cap = config.connection_cap(descriptor_limit())
+        self._config = config
+        self._loop = loop
+        self._clock = Clock(loop.time)
+        self._fan = Fan(loop.call_soon, self._fault)
+        self._sockets: Wheel[Socket] = Wheel(self._clock.now())
+        self._doors: Wheel[Door] = Wheel(self._clock.now())
+        self._broker = self._make_broker()
+        self._sources = self._make_sources()
+        self._rotate_at = self._clock.now() + ROTATE_S
+        self.metrics = Metrics()
+        hub = Hub(
+            broker=self._broker,
+            wheel=self._sockets,
+            clock=self._clock,
+            metrics=self.metrics,
+            session_limits=SessionLimits(
+                messages=Rate(config.message_rate, config.message_burst),
+                commits=_interval(config.commit_interval, config.commit_burst),
+                max_commit_bytes=config.max_commit_bytes,
+                hello_s=config.hello_timeout,
+            ),
+            limits=SocketLimits(
+                ping_s=config.ping_interval,
+                dead_s=config.dead_after,
+                slow_bytes=config.slow_bytes,
+                slow_s=config.slow_after,
+            ),
+            nonce=lambda: secrets.token_bytes(NONCE_BYTES),
+            fault=self._fault,
+            closed=lambda closed: self._house.closed(closed),
+        )
+        self._inner = inner.Inner(cast(ASGIFramework, create_app()))
+        self._house = House(
+            hub,
+            self._inner,
+            self._sources,
+            self._doors,
+            DoorLimits(
+                connections=cap,
+                names=config.server_name,
+                origins=frozenset(config.allow_origin),
+            ),
+        )
+        self._server: asyncio.Server | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def start(self) -> str:
+        """Listen; return the address as an URL. Raises OSError if that cannot be had."""
+        self._server = await self._loop.create_server(
+            door_factory(self._house),
+            self._config.host,
+            self._config.port,
+            backlog=BACKLOG,
+            reuse_address=True,
+        )
+        self._tick()
+        bound = self._server.sockets[0]
+        host, port = bound.getsockname()[:2]
+        return (
+            f"http://[{host}]:{port}"
+            if bound.family == socket.AF_INET6
+            else f"http://{host}:{port}"
+        )
+
+    async def stop(self) -> None:
+        """Tell everybody to come back, each at another moment, and end within DRAIN_S."""
+        house = self._house
+        house.drain()
+        if self._server is not None:
+            self._server.close()
+        await self._inner.stop()
+        self._fan.flush()
+        for drained in list(house.sockets):
+            drained.drain(random.randint(*RETRY_MS))
+        try:
+            await asyncio.wait_for(house.is_empty.wait(), DRAIN_S)
+        except TimeoutError:
+            house.abort()
+        await asyncio.sleep(0)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _make_broker(self) -> MemoryBroker:
+        config = self._config
+        return MemoryBroker(
+            RoomLimits(
+                seats=config.room_seats,
+                away_s=config.away_for,
+                turns=TurnLimits(
+                    unjoined=config.room_unjoined,
+                    turn_s=config.turn_timeout,
+                    join_s=config.join_timeout,
+                ),
+                commits=_interval(config.room_commit_interval, config.room_commit_burst),
+                message_rate=Rate(config.message_rate, config.message_burst),
+            ),
+            RingLimits(
+                frames=config.ring_frames,
+                bytes=config.ring_bytes,
+                age_s=config.ring_age,
+                total_bytes=config.ring_total_bytes,
+            ),
+            config.max_rooms,
+            Draw(
+                life=lambda: Life(secrets.token_bytes(LIFE_BYTES)),
+                tag=lambda: Tag(secrets.randbelow(1 << 16)),
+            ),
+            lambda: RoomChannel(self._fan),
+            self._clock.now(),
+        )
+
+    def _make_sources(self) -> Sources:
+        config = self._config
+        return Sources(
+            SourceLimits(
+                connections=Rate(config.source_connection_rate, config.source_connection_burst),
+                messages=Rate(config.source_message_rate, config.source_message_burst),
+                open_connections=config.source_connections,
+            ),
+            secrets.token_bytes(32),
+        )
+
+    def _tick(self) -> None:
+        self._timer = self._loop.call_later(TURN_S, self._tick)
+        now = self._clock.tick()
+        self._guard(self._broker.expire, now)
+        for socket_ in self._sockets.advance(now):
+            self._guard(socket_.expire, now)
+        for door in self._doors.advance(now):
+            self._guard(door.expire, now)
+        if now >= self._rotate_at:
+            self._rotate_at = now + ROTATE_S
+            self._sources.rotate(secrets.token_bytes(32))
+
+    def _guard(self, expire: Callable[[float], None], now: float) -> None:
+        try:
+            expire(now)
+        except Exception as exc:  # One connection's fault must not stop the clock of all.
+            self._fault(exc)
+
+    def _fault(self, exc: Exception) -> None:
+        self.metrics.faults += 1
+        log.fault(exc)
+
+
+async def run(config: RelayConfig, announce: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    relay = Relay(config)
+    announce(await relay.start())
+    await stop.wait()
+    await relay.stop()
+
+
+def _interval(seconds: float, burst: int) -> Rate:
+    return Rate(1.0 / seconds if seconds else 0.0, burst)

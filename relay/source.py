@@ -1,0 +1,111 @@
+"""Where connections come from, as a keyed hash: limits per source without keeping an address.
+
+Knows counts and buckets per source; the key is an argument, rotates and lives in memory only.
+"""
+
+import hashlib
+import ipaddress
+from dataclasses import dataclass
+from typing import NewType
+
+from relay.limits import Bucket, Rate
+
+SourceId = NewType("SourceId", bytes)
+
+# A table entry is about 600 bytes; beyond this many sources the table is swept, and if that frees
+# nothing, newcomers share one entry: a flood of sources limits itself and nobody who is here.
+MAX_SOURCES = 65_536
+_EVERYBODY = SourceId(b"")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLimits:
+    """``open_connections`` 0 means no limit."""
+
+    connections: Rate
+    messages: Rate
+    open_connections: int
+
+
+def source_id(key: bytes, address: str) -> SourceId:
+    """Hash the prefix of an address: IPv4 /32, IPv6 /64, whatever else as it stands."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        prefix = address.encode("utf-8", "surrogateescape")
+    else:
+        if isinstance(ip, ipaddress.IPv6Address):
+            mapped = ip.ipv4_mapped
+            prefix = ip.packed[:8] if mapped is None else mapped.packed
+        else:
+            prefix = ip.packed
+    return SourceId(hashlib.blake2b(prefix, key=key, digest_size=16).digest())
+
+
+class Source:
+    """What one source has open and may still do."""
+
+    __slots__ = ("connections", "messages", "open")
+
+    def __init__(self, limits: SourceLimits) -> None:
+        self.connections = Bucket(limits.connections)
+        self.messages = Bucket(limits.messages)
+        self.open = 0
+
+
+class Sources:
+    """The table of sources under one key at a time."""
+
+    __slots__ = ("_key", "_limits", "_table")
+
+    def __init__(self, limits: SourceLimits, key: bytes) -> None:
+        self._limits = limits
+        self._key = key
+        self._table: dict[SourceId, Source] = {}
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def rotate(self, key: bytes) -> None:
+        """Forget the old key; open connections go on under what they hold.
+
+        The cost accepted: a source that has connections open may open as many again.
+        """
+        self._key = key
+        self._table = {}
+
+    def find(self, address: str, now: float) -> Source:
+        """Return the entry of an address, a new one if there is none."""
+        identity = source_id(self._key, address)
+        source = self._table.get(identity)
+        if source is not None:
+            return source
+        if len(self._table) >= MAX_SOURCES:
+            self.sweep(now)
+        if len(self._table) >= MAX_SOURCES:
+            identity = _EVERYBODY
+        return self._table.setdefault(identity, Source(self._limits))
+
+    def admit(self, source: Source, now: float) -> float:
+        """Count one more open connection and return 0.0, or return the seconds to stay away."""
+        limit = self._limits.open_connections
+        if limit and source.open >= limit:
+            return 1.0
+        wait = source.connections.take(now)
+        if wait == 0.0:
+            source.open += 1
+        return wait
+
+    def release(self, source: Source) -> None:
+        """Count one open connection less."""
+        source.open -= 1
+
+    def sweep(self, now: float) -> None:
+        """Drop every entry that limits nothing."""
+        self._table = {
+            identity: source
+            for identity, source in self._table.items()
+            if source.open
+            or not source.connections.is_full(now)
+            or not source.messages.is_full(now)
+        }

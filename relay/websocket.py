@@ -1,0 +1,410 @@
+"""One WebSocket on a raw transport, around one Session.
+
+Knows transports, bytes and moments; what a message means is the session's and the room's.
+The library does the handshake and answers what is uncommon (control frames, fragments); whole
+messages never reach it.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import assert_never, cast
+
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
+from websockets.protocol import State as LibraryState
+from websockets.server import ServerProtocol
+
+from relay import frame, wire
+from relay.broker import Broker, Place
+from relay.clock import Clock
+from relay.errors import CloseCode, FrameError, RefusedError
+from relay.fanout import framed
+from relay.frame import Scanner
+from relay.metrics import Metrics
+from relay.session import (
+    Effect,
+    End,
+    Enter,
+    Forward,
+    Ignored,
+    Inform,
+    Reply,
+    Session,
+    SessionLimits,
+    State,
+)
+from relay.source import Source
+from relay.wheel import IDLE, Wheel
+from relay.wire import Commit, Need, Offer, Post
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # A build without the C extension.
+    from websockets.utils import apply_mask
+
+# After its close frame a connection may linger this long: closing at once would reset it, and the
+# peer would never read why.
+LINGER_S = 1.0
+_WHOLE_TEXT, _WHOLE_BINARY = frame.FIN | frame.TEXT, frame.FIN | frame.BINARY
+_POST_SIZES = frozenset(wire.POST_HEADER.size + size for size in wire.POST_LENGTHS)
+_PING = frame.header(frame.FIN | frame.PING, 0)
+# At DEBUG the library would log request heads.
+_DEAD_LOGGER = logging.getLogger("relay.dead")
+_DEAD_LOGGER.disabled = True
+_DEAD_LOGGER.setLevel(logging.CRITICAL + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class SocketLimits:
+    """The moments and sizes of one connection."""
+
+    ping_s: float
+    dead_s: float
+    slow_bytes: int
+    slow_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """What all sockets of this process share."""
+
+    broker: Broker
+    wheel: "Wheel[Socket]"
+    clock: Clock
+    metrics: Metrics
+    session_limits: SessionLimits
+    limits: SocketLimits
+    nonce: Callable[[], bytes]
+    fault: Callable[[Exception], None]
+    closed: Callable[["Socket"], None]
+
+
+def shake_hands(head: bytes) -> bytes | None:
+    """Return the response that opens a WebSocket, or None if the request head is not one for it."""
+    library = ServerProtocol(extensions=None, logger=_DEAD_LOGGER)
+    library.receive_data(head)
+    events = library.events_received()
+    if len(events) != 1 or not isinstance(events[0], Request):
+        return None
+    response = library.accept(events[0])
+    if response.status_code != 101:
+        return None
+    library.send_response(response)
+    return b"".join(library.data_to_send())
+
+
+class Socket(asyncio.Protocol):
+    """One connection after its handshake; a broker.Port and a fanout.Writer."""
+
+    __slots__ = (
+        "_allowance", "_behind", "_behind_since", "_end_by", "_held", "_hub", "_library", "_parts",
+        "_pinged", "_place", "_scanner", "_seen", "_session", "_transport", "_written", "source",
+        "turn",
+    )  # fmt: skip
+
+    def __init__(
+        self, hub: Hub, transport: asyncio.Transport, source: Source, hosts: tuple[str, ...]
+    ) -> None:
+        now = hub.clock.now()
+        self._hub = hub
+        self._transport = transport
+        self._session = Session(hub.session_limits, source.messages, hosts, hub.nonce(), now)
+        self._scanner = Scanner(wire.MAX_TEXT_BYTES)
+        self._place: Place | None = None
+        self._held = bytearray()
+        self._library: ServerProtocol | None = None
+        self._parts: list[bytes] = []
+        self._seen = self._pinged = now
+        self._end_by: float | None = None
+        self._behind_since: float | None = None
+        self._behind = self._written = self._allowance = 0
+        self.source = source
+        self.turn = IDLE
+        # A transport that holds back anything at all says so: that is when the clock starts.
+        transport.set_write_buffer_limits(high=0)
+        hub.metrics.websockets += 1
+
+    def open(self) -> None:
+        """Begin to speak; the transport is this socket's from now on."""
+        self._perform(self._session.opened(), self._seen)
+        self._hub.wheel.wait(self, self._deadline())
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the peer has sent."""
+        if self._end_by is not None:
+            return
+        try:
+            self._receive(data, self._hub.clock.now())
+        except FrameError as error:
+            self.end(error.close_code)
+        except Exception as exc:
+            self._hub.fault(exc)
+            self.end(CloseCode.FAULT)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that the transport is gone."""
+        self._retire(self._hub.clock.now(), is_leaving=False)
+        self._hub.wheel.forget(self)
+        self._hub.closed(self)
+
+    def pause_writing(self) -> None:
+        """Note that the peer has not taken everything."""
+        self._behind_since = self._hub.clock.now()
+        self._behind = self._transport.get_write_buffer_size()
+        self._written = 0
+        self._hub.wheel.wait(self, self._behind_since + self._hub.limits.slow_s)
+
+    def resume_writing(self) -> None:
+        """Note that the peer has taken everything."""
+        self._behind_since = None
+        self._allowance = 0
+
+    def write(self, data: bytes) -> None:
+        """Send framed bytes; cut a peer that is too many of them behind."""
+        if self._end_by is not None:
+            return
+        was_behind = self._behind_since is not None
+        self._transport.write(data)
+        if self._behind_since is None:
+            return
+        if was_behind:
+            self._written += len(data)
+        most = self._hub.limits.slow_bytes + self._allowance
+        if self._transport.get_write_buffer_size() > most:
+            self._cut()
+
+    def deliver(self, message: bytes) -> None:
+        """Send one message."""
+        if message[0] == wire.INFO:
+            # Up to half a megabyte at once, by the relay's own doing.
+            self._allowance += len(message)
+        self.write(framed(message))
+
+    def end(self, code: CloseCode) -> None:
+        """Close the connection, telling the peer why; see broker.Port."""
+        self._retire(self._hub.clock.now(), is_leaving=code is CloseCode.NORMAL)
+        self.write(frame.serialize_close(code))
+        self._linger()
+
+    def drain(self, retry_after_ms: int) -> None:
+        """Tell the peer when to come back, and close."""
+        self.deliver(wire.serialize_drain(retry_after_ms))
+        # The rooms end with the process: nobody is to be told that one after the other goes.
+        self._place = None
+        self.end(CloseCode.RESTART)
+
+    def abort(self) -> None:
+        """Drop the connection without another word."""
+        self._end_by = self._hub.clock.now()
+        self._transport.abort()
+
+    def expire(self, now: float) -> None:
+        """Do what time has brought."""
+        limits = self._hub.limits
+        if self._end_by is not None:
+            self.abort()
+            return
+        self._perform(self._session.expire(now), now)
+        if self._end_by is None:
+            if self._seen + limits.dead_s <= now:
+                self._hub.metrics.dead += 1
+                self.abort()
+                return
+            if self._behind_since is not None and self._behind_since + limits.slow_s <= now:
+                self._judge_progress(now)
+            if self._pinged + limits.ping_s <= now:
+                self._pinged = now
+                self.write(_PING)
+        self._hub.wheel.wait(self, self._deadline())
+
+    def _deadline(self) -> float:
+        if self._end_by is not None:
+            return self._end_by
+        limits = self._hub.limits
+        moment = min(self._seen + limits.dead_s, self._pinged + limits.ping_s)
+        if self._behind_since is not None:
+            moment = min(moment, self._behind_since + limits.slow_s)
+        hello_by = self._session.deadline()
+        return moment if hello_by is None else min(moment, hello_by)
+
+    def _judge_progress(self, now: float) -> None:
+        """Cut a joined peer that has not taken in `slow_s` what it was behind by then.
+
+        One that still reads what it is to join by has the time to join instead.
+        """
+        left = self._transport.get_write_buffer_size()
+        if left > self._written and self._session.state is State.JOINED:
+            self._cut()
+            return
+        self._behind_since, self._behind, self._written = now, left, 0
+
+    def _cut(self) -> None:
+        self._hub.metrics.slow += 1
+        self.abort()
+
+    def _receive(self, data: bytes, now: float) -> None:
+        """Split what came into frames. Hot: 1.1 us a frame besides unmasking (STYLE 2.8)."""
+        self._seen = now
+        scanner = self._scanner
+        if self._held:
+            self._held += data
+            if len(self._held) < scanner.needed:
+                return
+            data = bytes(self._held)
+            self._held = bytearray()
+        at, size = 0, len(data)
+        while at < size:
+            end = scanner.scan(data, at, now)
+            if end < 0:
+                self._held += data[at:]
+                return
+            start = scanner.payload
+            if scanner.first == _WHOLE_BINARY:
+                self._binary(apply_mask(data[start:end], data[start - 4 : start]), now)
+            elif scanner.first == _WHOLE_TEXT:
+                self._text(apply_mask(data[start:end], data[start - 4 : start]), now)
+            else:
+                self._uncommon(data[at:end], now)
+            if self._end_by is not None:
+                return
+            at = end
+
+    def _binary(self, message: bytes, now: float) -> None:
+        """Take one binary message. Hot for a post that may go: no effects (STYLE 2.8)."""
+        place, session = self._place, self._session
+        if (
+            len(message) in _POST_SIZES
+            and message[0] == wire.POST
+            and place is not None
+            and session.state is State.JOINED
+        ):
+            _, reference, fence = wire.POST_HEADER.unpack_from(message)
+            if fence == place.fence and session.may_post(now):
+                sealed = message[wire.POST_HEADER.size :]
+                try:
+                    place.post(reference, fence, sealed, now)
+                except RefusedError as refusal:
+                    self._perform(session.refused(refusal, reference), now)
+                return
+        self._perform(session.binary(message, 0 if place is None else place.fence, now), now)
+
+    def _text(self, message: bytes, now: float) -> None:
+        try:
+            message.decode()
+        except UnicodeDecodeError as exc:
+            raise FrameError(CloseCode.NOT_UTF8) from exc
+        self._perform(self._session.text(message, now), now)
+
+    def _uncommon(self, raw: bytes, now: float) -> None:
+        """Let the library answer one control frame or take one fragment."""
+        library = self._library
+        if library is None:
+            library = ServerProtocol(
+                state=LibraryState.OPEN, max_size=self._scanner.limit, logger=_DEAD_LOGGER
+            )
+        library.receive_data(raw)
+        events = cast(list[Frame], library.events_received())
+        answer = b"".join(library.data_to_send())
+        if answer:
+            self.write(answer)
+        if library.state is not LibraryState.OPEN:
+            # The peer's close, or a fault of it that the library has answered with its own.
+            self._retire(now, is_leaving=False)
+            self._linger()
+            return
+        for event in events:
+            if event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+                self._fragment(event, now)
+        self._library = library if self._parts else None
+
+    def _fragment(self, event: Frame, now: float) -> None:
+        if not self._parts:
+            self._parts = [b"t" if event.opcode is Opcode.TEXT else b"b"]
+        self._parts.append(bytes(event.data))
+        if event.fin:
+            kind, *parts = self._parts
+            self._parts = []
+            (self._text if kind == b"t" else self._binary)(b"".join(parts), now)
+
+    def _perform(self, effects: list[Effect], now: float) -> None:
+        queue = deque(effects)
+        while queue:
+            effect = queue.popleft()
+            match effect:
+                case Reply(message):
+                    self._reply(message)
+                case Enter(room):
+                    try:
+                        self._place = self._hub.broker.enter(room, self, now)
+                    except RefusedError as refusal:
+                        queue.extend(self._session.refused(refusal, None))
+                    else:
+                        self._session.entered()
+                        self._scanner.limit = self._message_limit()
+                        self._hub.metrics.hellos += 1
+                case Forward(message):
+                    queue.extend(self._forward(message, now))
+                case Inform():
+                    if self._place is not None:
+                        self._place.inform(now)
+                case Ignored():
+                    self._hub.metrics.ignored += 1
+                case End(code):
+                    self.end(code)
+                case unreachable:
+                    assert_never(unreachable)
+
+    def _forward(self, message: Post | Commit | Offer | Need, now: float) -> list[Effect]:
+        place, session = self._place, self._session
+        assert place is not None
+        try:
+            match message:
+                case Post(reference, fence, sealed):
+                    place.post(reference, fence, sealed, now)
+                case Commit():
+                    place.commit(message, now)
+                    session.committed(now)
+                case Offer():
+                    place.offer(message, now)
+                case Need():
+                    place.need(now)
+        except RefusedError as refusal:
+            self._hub.metrics.refusals += 1
+            reference_ = None if isinstance(message, Need) else message.reference
+            return session.refused(refusal, reference_)
+        session.accepted()
+        return []
+
+    def _message_limit(self) -> int:
+        return self._hub.session_limits.max_commit_bytes + wire.MAX_HEADER_BYTES
+
+    def _reply(self, message: bytes) -> None:
+        if self._place is None:
+            self.deliver(message)
+        else:
+            self._place.send(message)
+
+    def _retire(self, now: float, *, is_leaving: bool) -> None:
+        """Give the place back, once; what was published before has then been written."""
+        self._session.lost()
+        place, self._place = self._place, None
+        if place is not None and is_leaving:
+            place.leave(now)
+        elif place is not None:
+            place.lost(now)
+
+    def _linger(self) -> None:
+        """Wait a moment for the peer to close, reading nothing any more."""
+        if self._end_by is not None:
+            return
+        self._end_by = self._hub.clock.now() + LINGER_S
+        self._hub.metrics.closed += 1
+        self._held = bytearray()
+        self._library = None
+        self._parts = []
+        if self._transport.can_write_eof() and not self._transport.is_closing():
+            self._transport.write_eof()
+        self._hub.wheel.wait(self, self._end_by)
