@@ -49,8 +49,8 @@ class RelayConfig:
     room_commit_burst: int = _setting(32, 1, 10**6, "commits at once per room")
     # Memory per connection while one is on its way.
     max_commit_bytes: int = _setting(131072, 4096, 2**24, "bytes of a commit and its GroupInfo")
-    # Trees, GroupInfos and fan-out grow with it.
-    room_seats: int = _setting(128, 1, 4096, "seats per room")
+    # Trees, GroupInfos and fan-out grow with it; `joined` lists all in 4,096 bytes.
+    room_seats: int = _setting(128, 1, 200, "seats per room")
     room_unjoined: int = _setting(64, 1, 4096, "sessions per room that wait to join")
     # A busy room holds up to two megabytes.
     max_rooms: int = _setting(10000, 1, 10**7, "rooms at once")
@@ -86,8 +86,6 @@ class RelayConfig:
             _check(spec, getattr(self, spec.name))
         if self.dead_after <= self.ping_interval:
             raise ConfigError("dead-after must be longer than ping-interval")
-        if self.room_unjoined + self.room_seats > 2**15:
-            raise ConfigError("room-seats and room-unjoined are more than a room has tags for")
 
     def connection_cap(self, descriptors: int) -> int:
         """Return how many connections fit into a limit of open files; raise ConfigError if none."""

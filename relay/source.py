@@ -15,6 +15,8 @@ SourceId = NewType("SourceId", bytes)
 # A table entry is about 600 bytes; beyond this many sources the table is swept, and if that frees
 # nothing, newcomers share one entry: a flood of sources limits itself and nobody who is here.
 MAX_SOURCES = 65_536
+# A sweep looks at every entry: not once for each newcomer of a flood.
+SWEEP_S = 10.0
 _EVERYBODY = SourceId(b"")
 
 
@@ -56,12 +58,13 @@ class Source:
 class Sources:
     """The table of sources under one key at a time."""
 
-    __slots__ = ("_key", "_limits", "_table")
+    __slots__ = ("_key", "_limits", "_swept", "_table")
 
     def __init__(self, limits: SourceLimits, key: bytes) -> None:
         self._limits = limits
         self._key = key
         self._table: dict[SourceId, Source] = {}
+        self._swept = -SWEEP_S
 
     def __len__(self) -> int:
         return len(self._table)
@@ -80,8 +83,8 @@ class Sources:
         source = self._table.get(identity)
         if source is not None:
             return source
-        if len(self._table) >= MAX_SOURCES:
-            self.sweep(now)
+        if len(self._table) >= MAX_SOURCES and now - self._swept >= SWEEP_S:
+            self._sweep(now)
         if len(self._table) >= MAX_SOURCES:
             identity = _EVERYBODY
         return self._table.setdefault(identity, Source(self._limits))
@@ -100,8 +103,9 @@ class Sources:
         """Count one open connection less."""
         source.open -= 1
 
-    def sweep(self, now: float) -> None:
+    def _sweep(self, now: float) -> None:
         """Drop every entry that limits nothing."""
+        self._swept = now
         self._table = {
             identity: source
             for identity, source in self._table.items()

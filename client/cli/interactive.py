@@ -6,6 +6,7 @@ Keeps the line being typed intact while others talk, and shows everything in the
 import asyncio
 import sys
 import time
+from dataclasses import replace
 from typing import assert_never
 
 from prompt_toolkit.patch_stdout import patch_stdout
@@ -60,14 +61,15 @@ async def run(command: Join) -> Exit:
         command.link, nick=command.nick, expect_words=command.expect_words
     ) as room:
         with patch_stdout():
-            return await Conversation(room).run()
+            return await Conversation(room, command.nick).run()
 
 
 class Conversation:
     """One person, one room: what is typed goes in, what happens comes out."""
 
-    def __init__(self, room: RoomSession) -> None:
+    def __init__(self, room: RoomSession, nick: str | None) -> None:
         self._room = room
+        self._nick = nick
         self._screen = Screen(prompt=self._me, status=self._status)
         self._waiting: asyncio.Queue[Item] = asyncio.Queue(_MAX_WAITING)
         self._unsent: dict[asyncio.Task[None], str] = {}
@@ -168,7 +170,8 @@ class Conversation:
             case Who():
                 members = self._room.members
                 self._screen.show(notice(f"{len(members)} here:"))
-                for line in roster(members):
+                # The library tells what others told it, and nobody tells us our own nickname.
+                for line in roster(replace(m, nick=self._nick) if m.me else m for m in members):
                     self._screen.show(line)
             case Verify():
                 self._words_stand = True
@@ -190,6 +193,7 @@ class Conversation:
         except ClientError as exc:
             self._screen.show(notice(f"the nickname stays: {explain(exc)}"))
         else:
+            self._nick = nick
             self._screen.show([Piece("* you are now "), *self._me()])
 
     async def _say(self, text: str) -> None:
@@ -215,14 +219,10 @@ class Conversation:
         for task, text in list(self._unsent.items()):
             task.cancel()
             self._screen.show(notice(f"not sent: {clean(text)}"))
-        if self._screen.draft.strip():
-            self._screen.show(notice(f"not sent, in the line: {clean(self._screen.draft)}"))
+        if self._screen.abandoned.strip():
+            self._screen.show(notice(f"not sent: {clean(self._screen.abandoned)}"))
 
     # What stands around the line
-
-    @property
-    def _nick(self) -> str | None:
-        return next((member.nick for member in self._room.members if member.me), None)
 
     def _me(self) -> list[Piece]:
         return name(self._room.tag, self._nick)

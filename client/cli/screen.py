@@ -3,6 +3,7 @@
 Knows prompt_toolkit and keys; knows nothing of rooms.
 """
 
+import asyncio
 import os
 from collections.abc import Callable
 
@@ -44,6 +45,8 @@ class Screen:
     def __init__(self, prompt: Callable[[], list[Piece]], status: Callable[[], str]) -> None:
         self._prompt = prompt
         self._status = status
+        # What stood in the line when `ask` was cancelled.
+        self.abandoned = ""
         self._depth = ColorDepth.DEPTH_1_BIT if os.environ.get("NO_COLOR") else None
         self._session: PromptSession[str] = PromptSession(
             lambda: _format([*self._prompt(), Piece("> ")]),
@@ -56,21 +59,20 @@ class Screen:
             validator=_Sendable(),
         )
 
-    @property
-    def draft(self) -> str:
-        """What stands in the line."""
-        return self._session.default_buffer.text
-
     async def ask(self) -> str:
         """Return the next line that is entered; raise EOFError or Interrupted."""
-        return await self._session.prompt_async()
+        try:
+            return await self._session.prompt_async()
+        except asyncio.CancelledError:
+            self.abandoned = self._session.default_buffer.text
+            raise
 
     def show(self, pieces: list[Piece]) -> None:
         """Print a line above the one being typed."""
         print_formatted_text(_format(pieces), color_depth=self._depth)
 
     def _toolbar(self) -> str:
-        text = self.draft
+        text = self._session.default_buffer.text
         lines = text.count("\n") + 1
         if lines > 1:
             return f" {lines} lines: Enter sends {lines} messages | {self._status()}"

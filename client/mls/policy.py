@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from client.errors import AuthenticationError, CommitRefusedError, FrameError
 from client.mls.codec import opaque, u16
 from client.mls.framing import (
-    EXTENSION_BINDING,
-    EXTENSION_EXTERNAL_PUB,
-    EXTENSION_TREE,
     Commit,
     ExternalInit,
     Framed,
-    GroupInfo,
     PreSharedKey,
     Remove,
+)
+from client.mls.groupinfo import (
+    EXTENSION_BINDING,
+    EXTENSION_EXTERNAL_PUB,
+    EXTENSION_TREE,
+    GroupInfo,
 )
 from client.mls.suite import Suite, check_kem_key, check_signature_key
 from client.mls.tree import SOURCE_COMMIT, LeafNode, ParentNode, Tree

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from client.errors import FrameError
-from client.mls.codec import Reader, opaque, optional, u8, u16, u32
+from client.mls.codec import Reader, opaque, optional, u8, u32
 from client.mls.suite import Suite
 from client.mls.treemath import direct_path, is_below, left, level, right, root, sibling
 
@@ -302,14 +302,3 @@ class PathStep:
     node: int
     copath: int
     resolution: tuple[int, ...]
-
-
-def encode_leaf_capabilities(suite: Suite, extension: int) -> bytes:
-    """Return the capabilities of PROTOCOL 8.1."""
-    return (
-        opaque(u16(1))
-        + opaque(u16(suite.id))
-        + opaque(u16(extension))
-        + opaque(b"")
-        + opaque(u16(1))
-    )
