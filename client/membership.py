@@ -66,6 +66,7 @@ class Membership:
         self.first = False
         self.entered = False
         self._staged: StagedCommit | None = None
+        self._entry_reference: bytes | None = None
         self._resend_at: float | None = None
         self._line: Line | None = None
         self._stranded_until: float | None = None
@@ -96,6 +97,7 @@ class Membership:
         self._stranded_until = self._unusable_at = self._need_at = None
         self._offer_at = self._heal_at = None
         self.entered = False
+        self._entry_reference = None
         self._roster.clear_seats()
 
     def informed(self, info: Info, now: float) -> None:
@@ -111,11 +113,13 @@ class Membership:
     def _enter(self, info: Info, now: float) -> None:
         stay = self._stay
         assert stay.tag is not None
+        # One reference for all tries: the relay lets nobody lose race after race (R22).
+        reference = self._entry_reference = self._entry_reference or stay.reference()
         if info.fence == 0:
             if self._expect is not None:
                 stay.do(Finish(VerificationError("the room is empty: nobody to expect words of")))
                 return
-            staged = stage_founding(stay.keys, stay.identity, stay.tag, stay.reference())
+            staged = stage_founding(stay.keys, stay.identity, stay.tag, reference)
         else:
             usable = candidates(stay.keys, info)
             if not usable:
@@ -126,7 +130,7 @@ class Membership:
                 stay.do(Finish(VerificationError("the room's words are not those expected")))
                 return
             try:
-                staged = stage_join(stay.keys, stay.identity, stay.tag, chosen, stay.reference())
+                staged = stage_join(stay.keys, stay.identity, stay.tag, chosen, reference)
             except StateError:
                 # Another tag comes with another connection (R4).
                 stay.do(Reconnect(0.0))

@@ -39,6 +39,11 @@ class Pending:
     fence: int | None = None
     tries: int = 0
 
+    @property
+    def is_void(self) -> bool:
+        """Whether only its counter is left to be sent."""
+        return self.text is None and self.nick is None
+
     def must_hold(self, now: float) -> bool:
         """Say whether a person must be asked before this goes out (R24)."""
         return self.strict and self.exposed and self.sent_at + GRACE_S <= now
@@ -98,7 +103,7 @@ class Outbox:
         return len(self._queue)
 
     def next(self, now: float) -> Pending | None:
-        """Return the next content to try now, with its counter; None while it must wait."""
+        """Return the next content to try now; None while it must wait."""
         if now < self._not_before:
             return None
         flying = 0
@@ -108,11 +113,17 @@ class Outbox:
                 continue
             if flying >= WINDOW or not self.budget.take(now):
                 return None
-            if pending.counter is None:
-                self._counter += 1
-                pending.counter = self._counter
             return pending
         return None
+
+    def sent(self, pending: Pending, fence: int) -> int:
+        """Note a try at ``fence``; return the counter, the same for all tries (R30)."""
+        if pending.counter is None:
+            self._counter += 1
+            pending.counter = self._counter
+        pending.fence = fence
+        pending.tries += 1
+        return pending.counter
 
     def deadline(self, now: float) -> float | None:
         """Return when ``next`` may have something, None while all wait for answers or none is."""

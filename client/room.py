@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from client import mls, wire
 from client.effect import Effect, Finish, Reconnect, Send
 from client.errors import FrameError, LimitError, RefusedError, StateError
-from client.event import Away, Back, Left, Member
+from client.event import Away, Back, Left, Member, Presence
 from client.link import Link, Tag
 from client.membership import Membership
 from client.roster import Roster
@@ -95,15 +95,19 @@ class Room:
 
     @property
     def members(self) -> tuple[Member, ...]:
-        """Who is in the group, by leaf; the relay's seats only decorate (R6)."""
-        mine = self._stay.identity.signature_key
-        return tuple(
+        """Who is in the group, by leaf, then seats without a leaf; seats only decorate (R6)."""
+        stay, mine = self._stay, self._stay.identity.signature_key
+        inside = tuple(
             self._roster.member(
                 leaf,
                 me=leaf.signature_key == mine,
-                heard=leaf.signature_key == mine or leaf.signature_key in self._stay.heard,
+                heard=leaf.signature_key == mine or leaf.signature_key in stay.heard,
             )
-            for leaf in self._stay.leaves
+            for leaf in stay.leaves
+        )
+        return inside + tuple(
+            Member(tag, None, Presence.CONNECTING, me=False, heard=False)
+            for tag in self._roster.connecting(stay.leaves)
         )
 
     # Inputs

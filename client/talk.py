@@ -91,7 +91,7 @@ class Talk:
         while (pending := self.outbox.next(now)) is not None:
             if pending.must_hold(now):
                 self._fail(pending, HeldError("somebody joined before this was sent"))
-            elif pending.tries >= MAX_TRIES and (pending.text, pending.nick) != (None, None):
+            elif pending.tries >= MAX_TRIES and not pending.is_void:
                 self._fail(pending, LimitError("not sent: the group changed too often"))
             else:
                 self._post(pending)
@@ -103,20 +103,19 @@ class Talk:
     def _post(self, pending: Pending) -> None:
         stay, group = self._stay, self._stay.group
         assert group is not None
-        assert pending.counter is not None
-        data = content.serialize(_content_of(pending, pending.counter, self._base))
+        counter = self.outbox.sent(pending, stay.fence)
+        data = content.serialize(_content_of(pending, counter, self._base))
         size = seal.size_class(len(data) + CONTENT_OVERHEAD)
         message = group.encrypt(data, stay.fence, size)
         sealed = seal.seal(stay.keys.seal, stay.keys.room_id, Kind.APPLICATION, stay.fence, message)
-        pending.fence = stay.fence
-        pending.tries += 1
         stay.do(Send(serialize_post(pending.reference, stay.fence, sealed)))
 
     def acknowledged(self, ack: Ack) -> None:
         """The relay ordered a post, now or (an older number) before."""
         if ack.seq > self._stay.seq:
             self._stay.number(ack.seq)
-        if self.outbox.accepted(ack.reference) is not None:
+        pending = self.outbox.accepted(ack.reference)
+        if pending is not None and not pending.is_void:
             self._stay.do(Settle(ack.reference, ack.seq))
 
     def refused(self, refused: Refused, now: float) -> None:

@@ -11,6 +11,7 @@ A refused message leaves the state as it was; a refusal that closes leaves CLOSE
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import assert_never
 
 from relay import proof, wire
 from relay.errors import AuthenticationError, CloseCode, MessageError, Reason, RefusedError
@@ -177,6 +178,8 @@ class Session:
                 wait = self._commits.wait(now)
             case Offer():
                 wait = self._housekeeping.wait(now)
+            case unreachable:
+                assert_never(unreachable)
         return self._forward(message, reference, wait, now, is_stale=message.fence != fence)
 
     def may_post(self, now: float) -> bool:
@@ -259,6 +262,8 @@ class Session:
                 self._housekeeping.take(now)
             case Commit():
                 pass  # Charged when it is taken: a race lost is not the session's doing.
+            case unreachable:
+                assert_never(unreachable)
         return [Forward(message)]
 
     def _refuse(

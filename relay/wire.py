@@ -10,7 +10,7 @@ import re
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NewType, NoReturn
+from typing import NewType, NoReturn, assert_never
 
 from relay.errors import MessageError, Reason
 
@@ -154,6 +154,8 @@ def has_size(message: Binary, max_commit_bytes: int) -> bool:
             )
         case Offer(group_info=group_info):
             return _is_padded(group_info) and len(group_info) <= max_commit_bytes
+        case unreachable:
+            assert_never(unreachable)
 
 
 def is_text(message: bytes) -> bool:

@@ -76,20 +76,27 @@ def parse(
 
     Raises UsageError. What argparse itself refuses, and --help, end the process as usual.
     """
-    chosen = _top().parse_args(argv)
-    parser = _PARSERS[chosen.command]()
-    options = parser.parse_intermixed_args(chosen.rest)
-    if chosen.command == "new":
+    top = _top()
+    if not argv:
+        top.error(f"which command? {', '.join(_PARSERS)}; see --help")
+    # No subparsers: those cannot take options between positional arguments.
+    name, rest, texts = top.parse_args(argv[:1]).command, list(argv[1:]), []
+    if name == "send" and "--" in rest:
+        # argparse forgets about "--" where options may stand between the others.
+        cut = rest.index("--")
+        rest, texts = rest[:cut], rest[cut + 1 :]
+    options = _PARSERS[name]().parse_intermixed_args(rest)
+    if name == "new":
         relay = options.relay or environ.get("BEACON_RELAY") or DEFAULT_RELAY
         return New(create_link(relay, insecure_relay=options.insecure_relay))
     # All that can be wrong without the link is said before anybody is asked for it.
     words = None if options.expect_words is None else normalise(options.expect_words)
-    match chosen.command:
+    match name:
         case "join":
             nick = None if options.nick is None else check_nick(options.nick)
             return Join(_link(options, environ, ask), words, nick)
         case "send":
-            link_text, text = _split(options.words, options, environ)
+            link_text, text = _split(options.words + texts, options, environ)
             options.link = link_text
             text = None if text in (None, "-") else _check_argument(text)
             return Send(_link(options, environ, ask), words, text, not options.no_wait)
@@ -195,6 +202,7 @@ _seconds.__name__ = "number of seconds"
 def _top() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="beacon",
+        usage="beacon [-h] [--version] COMMAND ...",
         description="End-to-end encrypted, anonymous, ephemeral rooms.",
         epilog="commands:\n"
         "  new     print a fresh link\n"
@@ -205,8 +213,7 @@ def _top() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"beacon {_version()}")
-    parser.add_argument("command", metavar="COMMAND", choices=tuple(_PARSERS))
-    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    parser.add_argument("command", metavar="COMMAND", choices=tuple(_PARSERS), help="see below")
     return parser
 
 

@@ -5,7 +5,7 @@ import os
 import sys
 import time
 
-from client import Event, Message, RoomSession, open_room
+from client import Event, Message, RoomSession, StateChanged, Status, open_room
 from client.cli.arguments import Tail
 from client.cli.exits import Exit
 from client.cli.pipe import reader_gone, remark, unless, write_line
@@ -19,8 +19,16 @@ async def run(command: Tail) -> Exit:
 
     async def print_all(room: RoomSession) -> None:
         nonlocal seen
+        lost = False
         async for event in room:
-            await (_print_json(event) if command.as_json else _print_line(event))
+            if command.as_json:
+                await write_line(to_json(event, time.monotonic()))
+            elif isinstance(event, StateChanged) and event.state.status is Status.CONNECTED:
+                if lost:
+                    remark(f"connected again as {room.tag}")
+            else:
+                lost = lost or isinstance(event, StateChanged)
+                await _print_line(event)
             seen += isinstance(event, Message)
             if seen == command.count:
                 return
@@ -41,10 +49,6 @@ async def run(command: Tail) -> Exit:
         remark(f"timed out after {seen} of {command.count} messages")
         return Exit.TIMED_OUT
     return Exit.OK
-
-
-async def _print_json(event: Event) -> None:
-    await write_line(to_json(event, time.monotonic()))
 
 
 async def _print_line(event: Event) -> None:

@@ -104,6 +104,17 @@ def test_incomplete_frame_is_charged_once() -> None:
     assert scanner.needed == 2
 
 
+@pytest.mark.parametrize("size", [0, 200, 66_000])
+def test_header_may_come_byte_by_byte(size: int) -> None:
+    scanner = Scanner(LIMIT)
+    data = client_frame(2, bytes(size))
+    for end in range(15):
+        if end < len(data):
+            assert scanner.scan(data[:end], 0, 0.0) == -1
+    assert scanner.scan(data, 0, 0.0) == len(data)
+    assert len(data) - scanner.payload == size
+
+
 def test_limit_may_change_between_messages() -> None:
     scanner = Scanner(4)
     with pytest.raises(FrameError):

@@ -41,9 +41,9 @@ JOINED = {"type": "joined", "seq": 9, "tag": "0x3f8a"}
 REFUSED = {"type": "refused", "reason": "stale", "reference": REFERENCE.hex()}
 
 
-def valid(name: str, section: str, sender: str, kind: str, data: bytes, **fields: Any) -> Any:
+def valid(name: str, section: str, sender: str, type_: str, data: bytes, **fields: Any) -> Any:
     shown = {key: value.hex() if isinstance(value, bytes) else value for key, value in fields.items()}
-    return {"name": name, "section": section, "from": sender, "type": kind, "hex": data.hex(),
+    return {"name": name, "section": section, "from": sender, "type": type_, "hex": data.hex(),
             "fields": shown}
 
 

@@ -1,0 +1,75 @@
+import itertools
+from collections.abc import Callable
+
+import pytest
+
+from relay.broker.memory import MemoryBroker
+from relay.errors import CloseCode, Reason, RefusedError
+from relay.fanout import Fan, RoomChannel
+from relay.ring import RingLimits
+from relay.room import Draw, RoomLimits
+from relay.wire import Life, RoomId, Tag
+from tests.relay.broker.contract import *  # noqa: F403  # The contract's tests run here.
+from tests.relay.broker.contract import LIMITS, FakePort, Node, Start, enter, join
+
+RING = RingLimits(frames=100, bytes=10**6, age_s=60.0, total_bytes=10**7)
+
+
+def start(limits: RoomLimits, max_rooms: int = 3) -> Node:
+    soon: list[Callable[[], None]] = []
+    faults: list[Exception] = []
+    fan = Fan(soon.append, faults.append)
+    tags, lives = itertools.count(0x10), itertools.count(1)
+    draw = Draw(
+        life=lambda: Life(next(lives).to_bytes(8, "big")), tag=lambda: Tag(next(tags))
+    )
+    broker = MemoryBroker(limits, RING, max_rooms, draw, lambda: RoomChannel(fan), 0.0)
+
+    def flush() -> None:
+        while soon:
+            soon.pop(0)()
+        assert not faults
+
+    return Node(broker, flush, lambda: len(broker))
+
+
+@pytest.fixture
+def broker() -> Start:
+    return start
+
+
+def test_cap_of_rooms_refuses_new_rooms_only() -> None:
+    node = start(LIMITS, max_rooms=1)
+    join(node)
+    with pytest.raises(RefusedError) as caught:
+        enter(node, room=RoomId(b"o" * 16))
+    assert (caught.value.reason, caught.value.close_code) == (Reason.BUSY, CloseCode.ROOMS)
+    assert caught.value.retry_after_s
+    enter(node)
+    assert node.rooms() == 1
+
+
+def test_refused_newcomer_leaves_no_room_behind() -> None:
+    node = start(RoomLimits(0, 60.0, LIMITS.turns, LIMITS.commits, LIMITS.message_rate))
+    with pytest.raises(RefusedError):
+        node.broker.enter(RoomId(b"x" * 16), FakePort(), 0.0)
+    assert node.rooms() == 0
+
+
+def test_place_of_a_room_that_is_gone_harms_no_later_one() -> None:
+    node = start(LIMITS)
+    old = join(node)
+    old.place.leave(0.0)
+    new = join(node)
+    old.place.lost(0.0)
+    assert node.rooms() == 1
+    assert new.post(1) == 3
+
+
+def test_frames_of_a_quiet_room_age_away() -> None:
+    node = start(LIMITS)
+    guest = join(node)
+    node.broker.expire(61.0)
+    guest.post(1, now=62.0)
+    node.broker.expire(123.0)
+    assert guest.post(1, now=124.0) == 4
