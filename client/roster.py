@@ -103,9 +103,12 @@ class Roster:
         )
 
     def connecting(self, leaves: Iterable[Leaf]) -> list[Tag]:
-        """Return seats without a leaf: their owner's commit was refused by the group."""
+        """Return present seats without a leaf: the group refused their owner's commit.
+
+        One that is away was left behind by somebody who came back under another tag.
+        """
         tags = {Tag(leaf.tag) for leaf in leaves}
-        return sorted(self._away.keys() - tags)
+        return sorted(tag for tag, away in self._away.items() if not away and tag not in tags)
 
     def member(self, leaf: Leaf, *, me: bool, heard: bool) -> Member:
         """Describe one leaf for the program."""
