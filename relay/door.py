@@ -19,9 +19,10 @@ from relay import head as heads
 from relay.errors import HeadError
 from relay.head import Head
 from relay.inner import Inner, Link
+from relay.library import shake_hands
 from relay.metrics import Metrics
 from relay.source import Source, Sources
-from relay.websocket import Hub, Socket, shake_hands
+from relay.websocket import Hub, Socket
 from relay.wheel import IDLE, Wheel
 
 CONNECT_PATH = b"/v1/connect"

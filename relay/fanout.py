@@ -121,10 +121,9 @@ class RoomChannel:
         self._pending = []
         origins = {entry[0] for entry in pending}
         shared = b"".join([entry[1] for entry in pending])
-        if shared:
-            for tag, port in self._seated.items():
-                if tag not in origins:
-                    port.write(shared)
+        for tag, port in self._seated.items():
+            if tag not in origins:
+                port.write(shared)
         for tag in origins:
             origin = self._seated.get(tag)
             if origin is not None:

@@ -1,21 +1,14 @@
 """One WebSocket on a raw transport, around one Session.
 
 Knows transports, bytes and moments; what a message means is the session's and the room's.
-The library does the handshake and answers what is uncommon (control frames, fragments); whole
-messages never reach it.
+Whole messages are split here; control frames and fragments are the library's.
 """
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import assert_never, cast
-
-from websockets.frames import Frame, Opcode
-from websockets.http11 import Request
-from websockets.protocol import State as LibraryState
-from websockets.server import ServerProtocol
+from typing import assert_never
 
 from relay import frame, wire
 from relay.broker import Broker, Place
@@ -23,6 +16,7 @@ from relay.clock import Clock
 from relay.errors import CloseCode, FrameError, RefusedError
 from relay.fanout import framed
 from relay.frame import Scanner
+from relay.library import Uncommon
 from relay.metrics import Metrics
 from relay.session import (
     Effect,
@@ -51,10 +45,6 @@ LINGER_S = 1.0
 _WHOLE_TEXT, _WHOLE_BINARY = frame.FIN | frame.TEXT, frame.FIN | frame.BINARY
 _POST_SIZES = frozenset(wire.POST_HEADER.size + size for size in wire.POST_LENGTHS)
 _PING = frame.header(frame.FIN | frame.PING, 0)
-# At DEBUG the library would log request heads.
-_DEAD_LOGGER = logging.getLogger("relay.dead")
-_DEAD_LOGGER.disabled = True
-_DEAD_LOGGER.setLevel(logging.CRITICAL + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,25 +72,11 @@ class Hub:
     closed: Callable[["Socket"], None]
 
 
-def shake_hands(head: bytes) -> bytes | None:
-    """Return the response that opens a WebSocket, or None if the request head is not one for it."""
-    library = ServerProtocol(extensions=None, logger=_DEAD_LOGGER)
-    library.receive_data(head)
-    events = library.events_received()
-    if len(events) != 1 or not isinstance(events[0], Request):
-        return None
-    response = library.accept(events[0])
-    if response.status_code != 101:
-        return None
-    library.send_response(response)
-    return b"".join(library.data_to_send())
-
-
 class Socket(asyncio.Protocol):
     """One connection after its handshake; a broker.Port and a fanout.Writer."""
 
     __slots__ = (
-        "_allowance", "_behind", "_behind_since", "_end_by", "_held", "_hub", "_library", "_parts",
+        "_allowance", "_behind", "_behind_since", "_end_by", "_held", "_hub", "_others",
         "_pinged", "_place", "_scanner", "_seen", "_session", "_transport", "_written", "source",
         "turn",
     )  # fmt: skip
@@ -115,8 +91,7 @@ class Socket(asyncio.Protocol):
         self._scanner = Scanner(wire.MAX_TEXT_BYTES)
         self._place: Place | None = None
         self._held = bytearray()
-        self._library: ServerProtocol | None = None
-        self._parts: list[bytes] = []
+        self._others: Uncommon | None = None
         self._seen = self._pinged = now
         self._end_by: float | None = None
         self._behind_since: float | None = None
@@ -300,34 +275,19 @@ class Socket(asyncio.Protocol):
 
     def _uncommon(self, raw: bytes, now: float) -> None:
         """Let the library answer one control frame or take one fragment."""
-        library = self._library
-        if library is None:
-            library = ServerProtocol(
-                state=LibraryState.OPEN, max_size=self._scanner.limit, logger=_DEAD_LOGGER
-            )
-        library.receive_data(raw)
-        events = cast(list[Frame], library.events_received())
-        answer = b"".join(library.data_to_send())
-        if answer:
-            self.write(answer)
-        if library.state is not LibraryState.OPEN:
+        if self._others is None:
+            self._others = Uncommon()
+        taken = self._others.take(raw, self._scanner.limit)
+        if self._scanner.is_between_messages:
+            self._others = None
+        if taken.answer:
+            self.write(taken.answer)
+        if taken.is_over:
             # The peer's close, or a fault of it that the library has answered with its own.
             self._retire(now, is_leaving=False)
             self._linger()
-            return
-        for event in events:
-            if event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
-                self._fragment(event, now)
-        self._library = library if self._parts else None
-
-    def _fragment(self, event: Frame, now: float) -> None:
-        if not self._parts:
-            self._parts = [b"t" if event.opcode is Opcode.TEXT else b"b"]
-        self._parts.append(bytes(event.data))
-        if event.fin:
-            kind, *parts = self._parts
-            self._parts = []
-            (self._text if kind == b"t" else self._binary)(b"".join(parts), now)
+        elif taken.message is not None:
+            (self._text if taken.is_text else self._binary)(taken.message, now)
 
     def _perform(self, effects: list[Effect], now: float) -> None:
         queue = deque(effects)
@@ -403,8 +363,7 @@ class Socket(asyncio.Protocol):
         self._end_by = self._hub.clock.now() + LINGER_S
         self._hub.metrics.closed += 1
         self._held = bytearray()
-        self._library = None
-        self._parts = []
+        self._others = None
         if self._transport.can_write_eof() and not self._transport.is_closing():
             self._transport.write_eof()
         self._hub.wheel.wait(self, self._end_by)

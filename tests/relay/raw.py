@@ -100,7 +100,9 @@ def mask(data: bytes, key: bytes) -> bytes:
     return bytes(byte ^ key[index % 4] for index, byte in enumerate(data))
 
 
-def client_frame(opcode: int, payload: bytes = b"", *, fin: bool = True, masked: bool = True) -> bytes:
+def client_frame(
+    opcode: int, payload: bytes = b"", *, fin: bool = True, masked: bool = True
+) -> bytes:
     first = opcode | (0x80 if fin else 0)
     bit = 0x80 if masked else 0
     size = len(payload)

@@ -29,9 +29,7 @@ references = (Reference(n.to_bytes(8, "big")) for n in itertools.count(1))
 def new_room(limits: RoomLimits = LIMITS, tags: Any = None) -> Room:
     drawn = tags or itertools.count(0x10)
     lives = itertools.count(1)
-    draw = Draw(
-        life=lambda: Life(next(lives).to_bytes(8, "big")), tag=lambda: Tag(next(drawn))
-    )
+    draw = Draw(life=lambda: Life(next(lives).to_bytes(8, "big")), tag=lambda: Tag(next(drawn)))
     return Room(limits, Rings(RING), draw)
 
 

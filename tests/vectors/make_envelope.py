@@ -42,9 +42,17 @@ REFUSED = {"type": "refused", "reason": "stale", "reference": REFERENCE.hex()}
 
 
 def valid(name: str, section: str, sender: str, type_: str, data: bytes, **fields: Any) -> Any:
-    shown = {key: value.hex() if isinstance(value, bytes) else value for key, value in fields.items()}
-    return {"name": name, "section": section, "from": sender, "type": type_, "hex": data.hex(),
-            "fields": shown}
+    shown = {
+        key: value.hex() if isinstance(value, bytes) else value for key, value in fields.items()
+    }
+    return {
+        "name": name,
+        "section": section,
+        "from": sender,
+        "type": type_,
+        "hex": data.hex(),
+        "fields": shown,
+    }
 
 
 def invalid(name: str, section: str, sender: str, data: bytes) -> Any:

@@ -20,9 +20,7 @@ def start(limits: RoomLimits, max_rooms: int = 3) -> Node:
     faults: list[Exception] = []
     fan = Fan(soon.append, faults.append)
     tags, lives = itertools.count(0x10), itertools.count(1)
-    draw = Draw(
-        life=lambda: Life(next(lives).to_bytes(8, "big")), tag=lambda: Tag(next(tags))
-    )
+    draw = Draw(life=lambda: Life(next(lives).to_bytes(8, "big")), tag=lambda: Tag(next(tags)))
     broker = MemoryBroker(limits, RING, max_rooms, draw, lambda: RoomChannel(fan), 0.0)
 
     def flush() -> None:

@@ -1,0 +1,61 @@
+# `make run` and `make test` are all that one needs; both set everything up first.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SOURCES := $(shell find relay client static -type f -not -path '*/__pycache__/*') \
+	pyproject.toml README.md LICENSE
+
+.PHONY: run test gate bench lock clean
+
+run: $(VENV)/installed
+	@echo 'Chat from other terminals:  LINK=$$($(BIN)/beacon new)  then  $(BIN)/beacon join "$$LINK"'
+	@exec $(BIN)/beacon-relay serve
+
+test: $(VENV)/tested node_modules/.package-lock.json
+	@$(MAKE) --no-print-directory gate
+
+# Format, lint, types, tests. The cores must be covered to the last branch, each by its own tests.
+gate:
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --cov --cov-report= 
+	$(BIN)/coverage report --fail-under=$(shell cat scripts/coverage-floor)
+	$(BIN)/coverage report --include=$(shell paste -sd, scripts/cores) --fail-under=100
+
+bench: $(VENV)/tested
+	$(BIN)/python -m bench.mls
+	$(BIN)/python -m bench.fanout
+
+lock: $(VENV)/tested
+	scripts/lock $(BIN)/python
+
+clean:
+	rm -rf $(VENV) node_modules dist .mypy_cache .pytest_cache .ruff_cache .coverage
+
+$(VENV)/bin/python:
+	@scripts/venv $(VENV)
+
+# Dependencies by hash; then the wheel, built without isolation so that its builder is locked too.
+$(VENV)/installed: $(VENV)/dependencies $(SOURCES)
+	@rm -rf dist
+	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
+	@$(PIP) install --no-deps --force-reinstall dist/*.whl
+	@touch $@
+
+$(VENV)/dependencies: requirements/run.txt requirements/build.txt | $(VENV)/bin/python
+	@echo 'Installing dependencies ...'
+	@$(PIP) install --require-hashes -r requirements/run.txt
+	@$(PIP) install --require-hashes -r requirements/build.txt
+	@touch $@
+
+$(VENV)/tested: requirements/dev.txt $(VENV)/installed
+	@echo 'Installing what the tests need ...'
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+node_modules/.package-lock.json: package.json package-lock.json
+	@scripts/node
+	@npm ci --silent
+	@touch $@
