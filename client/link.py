@@ -100,6 +100,10 @@ class Link:
         return derive_keys(self.secret)
 
 
+# What stands in the place of keys that were wiped (R18): they open and prove nothing.
+FORGOTTEN = Keys(RoomId(b""), Access(b"", b""), Psk(b""), SealKey(b""))
+
+
 def derive_keys(secret: bytes) -> Keys:
     """Derive a room's keys from its 32-byte secret (R1); raise UsageError for another length."""
     if len(secret) != SECRET_BYTES:

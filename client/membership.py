@@ -108,6 +108,7 @@ class Membership:
             case Phase.STRANDED if info.fence == self._stay.fence and self._staged is None:
                 self._rejoin(info)
             case _:
+                # A turn that comes while our commit is on its way, or when we are in.
                 pass
 
     def _enter(self, info: Info, now: float) -> None:
@@ -264,8 +265,6 @@ class Membership:
             if before[key] not in self._told:
                 stay.emit(Left(before[key], self._roster.nick(key), *place))
         self._told &= set(after.values())
-        if frame.tag in after.values():
-            self._roster.present(frame.tag)
         self._roster.watch(self._others(), now)
         self._talk.epoch_began(now, newcomers=not fresh and bool(after.keys() - before.keys()))
         stay.emit(EpochChanged(group.epoch))
@@ -342,9 +341,9 @@ class Membership:
                 self._roster.away(tag)
             case wire.Back(tag=tag):
                 self._roster.present(tag)
-            case wire.Left(tag=tag):
-                self._roster.left(tag, now)
-                self._told.add(tag)
+            case _:
+                self._roster.left(event.tag, now)
+                self._told.add(event.tag)
         self._roster.watch(self._others(), now)
 
     def _others(self) -> list[mls.Member]:
@@ -378,9 +377,8 @@ class Membership:
             sealed = seal_group_info(stay.keys, group, stay.fence)
             stay.do(Send(wire.serialize_offer(stay.reference(), stay.fence, sealed)))
         wait = self._rank() * RANK_S
-        due: list[int] = []
-        if self._last_commit_at + wait <= now:
-            due = self._roster.due(self._others(), now, wait_s=wait)
+        quiet = self._last_commit_at + wait <= now
+        due = self._roster.due(self._others(), now, wait_s=wait) if quiet else []
         refresh = self._refresh_at is not None and now >= self._refresh_at
         heal = self._heal_at is not None and now >= self._heal_at
         if due or refresh or heal:

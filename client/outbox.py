@@ -189,11 +189,9 @@ class Outbox:
         """Return what goes under ``reference``, if it still waits for its answer."""
         return next((p for p in self._queue if p.reference == reference), None)
 
-    def clear(self) -> list[Pending]:
+    def clear(self) -> None:
         """Take out everything."""
-        left = list(self._queue)
         self._queue.clear()
-        return left
 
     def _take(self, reference: bytes) -> Pending | None:
         pending = self.find(reference)

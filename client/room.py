@@ -49,7 +49,7 @@ class Room:
         self._talk = Talk(self._stay, self._roster)
         self._membership = Membership(self._stay, self._roster, self._talk, expect_words)
         self._give_up_at: float | None = None
-        self._words: tuple[int, tuple[str, ...]] | None = None
+        self._words: tuple[mls.Group, tuple[str, ...]] | None = None
 
     # What a program may ask
 
@@ -89,8 +89,8 @@ class Room:
         group = self._stay.group
         if group is None:
             return ()
-        if self._words is None or self._words[0] != id(group):
-            self._words = (id(group), verification_words(group.words_context))
+        if self._words is None or self._words[0] is not group:
+            self._words = (group, verification_words(group.words_context))
         return self._words[1]
 
     @property
@@ -169,8 +169,8 @@ class Room:
         if stay.phase not in (Phase.OFFLINE, Phase.CLOSED, Phase.GREETING):
             stay.do(Send(wire.BYE))
         stay.phase = Phase.CLOSED
-        if stay.group is not None:
-            stay.group.wipe()
+        stay.forget()
+        self._talk.forget()
         effects, stay.effects = stay.effects, []
         return effects
 
@@ -262,8 +262,8 @@ class Room:
                 stay.emit(Away(tag, nick, *place))
             case wire.Back(tag=tag):
                 stay.emit(Back(tag, tag, nick, *place))
-            case wire.Left(tag=tag):
-                stay.emit(Left(tag, nick, *place))
+            case _:
+                stay.emit(Left(event.tag, nick, *place))
 
     def _on_refused(self, refused: wire.Refused, now: float) -> None:
         if refused.reference is not None:

@@ -9,7 +9,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import assert_never
 
@@ -163,6 +163,7 @@ class RoomSession:
             self._connection.finish()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._runner, STOP_S)
+        self._link = replace(self._link, secret=b"")
 
     def _check_open(self) -> None:
         if self._closed:

@@ -10,7 +10,7 @@ from enum import Enum, auto
 from client import mls
 from client.effect import Effect, Emit
 from client.event import Event, Notice
-from client.link import Keys, Tag, encode_b64url
+from client.link import FORGOTTEN, Keys, Tag, encode_b64url
 from client.seal import Kind, unseal
 from client.wire import REFERENCE_BYTES, Frame
 
@@ -57,6 +57,15 @@ class Stay:
     def leaves(self) -> tuple[mls.Member, ...]:
         """The members of the group, by leaf; empty before the first entry."""
         return self.group.members if self.group is not None else ()
+
+    def forget(self) -> None:
+        """Drop every key (R18). Python cannot promise that the memory is clean (THREAT_MODEL)."""
+        if self.group is not None:
+            self.group.wipe()
+        self.group = None
+        self.keys = FORGOTTEN
+        self.identity = mls.Identity.forgotten()
+        self.heard.clear()
 
     def reference(self) -> bytes:
         """Draw a fresh reference."""

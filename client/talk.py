@@ -52,10 +52,10 @@ class Talk:
         self._nick: str | None = None
         self._announce_at: float | None = None
 
-    @property
-    def nick(self) -> str | None:
-        """Our own nickname."""
-        return self._nick
+    def forget(self) -> None:
+        """Drop what waits to be sent or shown (R18)."""
+        self.outbox.clear()
+        self._ledger = Ledger()
 
     def say(self, text: str, now: float, *, strict: bool) -> bytes:
         """Queue a text; return its reference. Raises UsageError or LimitError, nothing queued."""

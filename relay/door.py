@@ -9,6 +9,7 @@ is app's. Every byte that reaches the server behind it belongs to a request that
 """
 
 import asyncio
+import contextlib
 import http
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -333,7 +334,9 @@ class Door(asyncio.Protocol):
         self._held = bytearray()
         self._transport.write(("\r\n".join(lines) + "\r\n\r\n" + body).encode())
         if self._transport.can_write_eof() and not self._transport.is_closing():
-            self._transport.write_eof()
+            # The peer may be gone without the transport knowing it yet.
+            with contextlib.suppress(OSError):
+                self._transport.write_eof()
         self._wait(LINGER_S)
 
 

@@ -101,7 +101,7 @@ class _Writer:
         return {"socket": self._socket, "ssl_object": self._tls}.get(name, default)
 
     def write(self, data: bytes) -> None:
-        if self._transport is None:
+        if self._transport is None or self._transport.is_closing():
             raise ConnectionResetError
         self._transport.write(data)
 

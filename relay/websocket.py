@@ -5,6 +5,7 @@ Whole messages are split here; control frames and fragments are the library's.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -139,7 +140,8 @@ class Socket(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send framed bytes; cut a peer that is too many of them behind."""
-        if self._end_by is not None:
+        # A transport whose peer is gone takes data in silence, and logs from the fifth time on.
+        if self._end_by is not None or self._transport.is_closing():
             return
         was_behind = self._behind_since is not None
         self._transport.write(data)
@@ -157,6 +159,8 @@ class Socket(asyncio.Protocol):
             # Up to half a megabyte at once, by the relay's own doing.
             self._allowance += len(message)
         self.write(framed(message))
+        if self._behind_since is None:
+            self._allowance = 0
 
     def end(self, code: CloseCode) -> None:
         """Close the connection, telling the peer why; see broker.Port."""
@@ -365,5 +369,7 @@ class Socket(asyncio.Protocol):
         self._held = bytearray()
         self._others = None
         if self._transport.can_write_eof() and not self._transport.is_closing():
-            self._transport.write_eof()
+            # The peer may be gone without the transport knowing it yet.
+            with contextlib.suppress(OSError):
+                self._transport.write_eof()
         self._hub.wheel.wait(self, self._end_by)

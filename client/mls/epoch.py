@@ -29,6 +29,11 @@ class Identity:
         """Draw a fresh one."""
         return cls(generate_signature_key())
 
+    @classmethod
+    def forgotten(cls) -> "Identity":
+        """Return what stands in the place of one that was wiped (R18): it can sign nothing."""
+        return cls(SignatureKeyPair(b"", b""))
+
     @property
     def signature_key(self) -> bytes:
         """The public key, 32 bytes."""

@@ -706,3 +706,67 @@ def test_post_that_the_relay_will_never_take_fails_and_leaves_no_hole(
     stage.settle()
     assert two.texts == ["next"]
     assert not any(isinstance(e, Missing) for e in two.events)
+
+
+def test_before_entry_there_are_no_words_and_no_members() -> None:
+    room = Room(LINK, lambda n: bytes(n))
+    assert (room.words, room.members, room.tag, room.group) == ((), (), None, None)
+    assert room.received("early", 0.0) == []
+
+
+def test_words_are_made_once_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage()
+    (one,) = stage.join(1)
+    words = one.room.words
+    monkeypatch.setattr("client.room.verification_words", None)
+    assert one.room.words is words
+
+
+def test_commit_of_others_before_our_own_ends_the_connection() -> None:
+    stage = Stage()
+    stage.join(2)
+    client = stage.client()
+    while client.room.phase is not Phase.ENTERING:
+        stage.step()
+    drain(client)
+    assert client.room.received(stage.relay.log[0], stage.now) == [Reconnect()]
+
+
+def test_replayed_commits_and_events_are_shown_once_more_and_nothing_else(
+    pair: tuple[Stage, Client, Client],
+) -> None:
+    stage, one, two = pair
+    epoch = one.room.group.epoch  # type: ignore[union-attr]
+    commit = next(frame for frame in reversed(stage.relay.log) if frame[1] == 2)
+    stage.deliver(one, commit)
+    stage.deliver(one, text(type="joined", seq=1, tag="0x1001"))
+    assert one.notices() == ["relay_equivocates"] * 2
+    assert one.room.group.epoch == epoch  # type: ignore[union-attr]
+    assert len(two.room.members) == 2
+
+
+def test_while_stranded_messages_are_counted_and_not_read(
+    pair: tuple[Stage, Client, Client],
+) -> None:
+    stage, one, two = pair
+    two.room._membership.too_far(stage.now)
+    stage.say(one, "unread for now")
+    (frame,) = drain(two)
+    stage.deliver(two, frame)
+    assert two.texts == []
+    stage.wait(15)
+    assert agreed([one, two])
+    stage.say(one, "read")
+    stage.settle()
+    assert two.texts == ["read"]
+    assert [e.count for e in two.events if isinstance(e, Missing)] == [1]
+
+
+def test_turn_is_given_up_when_the_seat_does_not_come() -> None:
+    stage = Stage()
+    client = stage.client()
+    while client.room.phase is not Phase.ENTERING:
+        stage.step()
+    drain(client)
+    effects = client.room.tick(stage.now + 21)
+    assert effects == [Reconnect()]

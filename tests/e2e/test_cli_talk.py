@@ -226,36 +226,34 @@ def test_words_that_differ_are_code_5_and_nothing_is_said(env: dict[str, str]) -
 def test_signal_leaves_the_room_and_ends_quietly(
     env: dict[str, str], command: tuple[str, ...], number: signal.Signals, code: int
 ) -> None:
-    with (
-        running("tail", "--json", env=env) as witness,
-        running(*command, env=env, stdin=subprocess.PIPE) as one,
-    ):
-        assert witness.stdout is not None
-        seen: list[str] = []
-        for line in witness.stdout:
-            seen.append(json.loads(line)["type"])
-            if seen[-1] == "joined":
-                # Entered: if not yet awake to it, the signal must do no harm either.
-                one.send_signal(number)
-            if seen[-1] == "left":
-                break
-        assert "away" not in seen
-        _, err = one.communicate(timeout=PATIENCE_S)
+    with running("tail", "--json", env=env) as witness:
+        until_here(witness)
+        with running(*command, env=env, stdin=subprocess.PIPE) as one:
+            assert witness.stdout is not None
+            seen: list[str] = []
+            for line in witness.stdout:
+                seen.append(json.loads(line)["type"])
+                if seen[-1] == "joined":
+                    # It may not have noticed yet that it is in: no harm may come of that either.
+                    one.send_signal(number)
+                if seen[-1] == "left":
+                    break
+            _, err = one.communicate(timeout=PATIENCE_S)
+    assert "away" not in seen
     assert one.returncode == code
     assert b"Traceback" not in err
 
 
 def test_tail_leaves_when_its_reader_does(env: dict[str, str]) -> None:
-    with (
-        running("tail", "--json", env=env) as witness,
-        running("tail", "--json", env=env) as one,
-    ):
-        until_here(one)
-        assert one.stdout is not None
-        one.stdout.close()
-        assert one.wait(PATIENCE_S) == 0
-        assert one.stderr is not None
-        assert one.stderr.read() == b""
+    with running("tail", "--json", env=env) as witness:
+        until_here(witness)
+        with running("tail", "--json", env=env) as one:
+            until_here(one)
+            assert one.stdout is not None
+            one.stdout.close()
+            assert one.wait(PATIENCE_S) == 0
+            assert one.stderr is not None
+            assert one.stderr.read() == b""
         assert witness.stdout is not None
         for line in witness.stdout:
             if json.loads(line)["type"] == "left":

@@ -134,6 +134,9 @@ class Peer:
     def __enter__(self) -> "Peer":
         return self
 
+    def __del__(self) -> None:
+        self.sock.close()
+
     def __exit__(self, *_: object) -> None:
         self.sock.close()
 
@@ -303,6 +306,10 @@ class Member(Peer):
     def join(self) -> "Member":
         """Say hello and join, in as many races as it takes."""
         self.hello()
+        return self.join_from_here()
+
+    def join_from_here(self) -> "Member":
+        """Wait for the turn and join, in as many races as it takes."""
         self.info()
         while True:
             reference = new_reference()
@@ -392,4 +399,4 @@ def running(*flags: str) -> Iterator[Relay]:
         yield relay
     finally:
         code, out, err = relay.stop()
-        assert (code, out, err) == (0, "", "")
+        assert (code, out, err) == (0, "", ""), (code, out, err)

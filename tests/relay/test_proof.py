@@ -22,8 +22,7 @@ def hello(link: Link, host: str = HOST, nonce: bytes = NONCE) -> Hello:
 def refused(candidate: Hello, *hosts: str, nonce: bytes = NONCE) -> bool:
     try:
         proof.verify(candidate, hosts or (HOST,), nonce)
-    except AuthenticationError as error:
-        assert str(error) == ""
+    except AuthenticationError:
         return True
     return False
 

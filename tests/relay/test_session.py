@@ -31,12 +31,13 @@ from tests.relay.raw import (
 LIMITS = SessionLimits(
     messages=Rate(1.0, 10), commits=Rate(0.5, 5), max_commit_bytes=131_072, hello_s=5.0
 )
+NO_LIMIT = Rate(0.0, 1)
 HOST = "relay.example"
 NONCE = bytes(range(32))
 LINK = new_link()
 
 
-def new_session(source: Rate = Rate(0.0, 1), hosts: tuple[str, ...] = (HOST,)) -> Session:
+def new_session(source: Rate = NO_LIMIT, hosts: tuple[str, ...] = (HOST,)) -> Session:
     return Session(LIMITS, Bucket(source), hosts, NONCE, 0.0)
 
 
@@ -51,7 +52,7 @@ def unjoined() -> Session:
     return session
 
 
-def joined(source: Rate = Rate(0.0, 1)) -> Session:
+def joined(source: Rate = NO_LIMIT) -> Session:
     session = new_session(source)
     session.entered()
     session.committed(0.0)

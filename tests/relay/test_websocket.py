@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay import websocket, wire
+from relay import wire
 from relay.broker.memory import MemoryBroker
 from relay.clock import Clock
 from relay.errors import CloseCode
@@ -209,7 +209,7 @@ class Client:
     def close_code(self) -> int | None:
         """The code of the close frame that the peer got; None if it was cut."""
         opcode, payload = self.frames()[-1]
-        return int.from_bytes(payload, "big") if opcode == 8 else None
+        return int.from_bytes(payload[:2], "big") if opcode == 8 else None
 
 
 def joined_pair(world: World) -> tuple[Client, Client]:

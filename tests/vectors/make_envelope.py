@@ -207,7 +207,8 @@ def relay_texts() -> list[Any]:
         invalid("number as a float", "5", "relay", b'{"type":"away","seq":9.0,"tag":"0x3f8a"}'),
         invalid("seats not ascending", "5", "relay",
                 text(**JOINED, seats=["0x3f8a", "0x0001"], away=[])),
-        invalid("nonce too short", "5", "relay", text(type="challenge", v=1, nonce=b64(NONCE[:31]))),
+        invalid("nonce too short", "5", "relay",
+                text(type="challenge", v=1, nonce=b64(NONCE[:31]))),
         invalid("not an object", "5", "relay", b"[]"),
     ]  # fmt: skip
 
