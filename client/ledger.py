@@ -42,15 +42,23 @@ class Ledger(Generic[T]):
     def __init__(self) -> None:
         self._senders: OrderedDict[bytes, _Sender[T]] = OrderedDict()
 
+    def begin(self, key: bytes, base: int) -> None:
+        """Open a sender's account, unless it is open: what comes first bears ``base`` + 1.
+
+        For a sender whose coming we saw that is 1; for all others the base of what we first get of
+        them says what was before our time.
+        """
+        if key not in self._senders:
+            self._senders[key] = _Sender(next=base + 1)
+            if len(self._senders) > MAX_SENDERS:
+                self._senders.popitem(last=False)
+
     def take(
         self, key: bytes, counter: int, base: int, digest: bytes, item: T, now: float
     ) -> Verdict[T]:
         """Account for one content; ``base`` below ``counter``. ``digest`` names what it says."""
-        sender = self._senders.get(key)
-        if sender is None:
-            sender = self._senders[key] = _Sender(next=base + 1)
-            while len(self._senders) > MAX_SENDERS:
-                self._senders.popitem(last=False)
+        self.begin(key, base)
+        sender = self._senders[key]
         known = sender.digests.get(counter)
         if known is not None or counter < sender.next:
             # An empty digest (a void, an unknown type) contradicts nothing.

@@ -257,6 +257,7 @@ class Membership:
             tag, nick = after[key], self._roster.nick(key)
             previous = before.get(key)
             if previous is None:
+                self._talk.met(key)
                 stay.emit(Joined(tag, nick, *place))
             elif previous != tag:
                 stay.emit(Back(tag, previous, nick, *place))

@@ -78,6 +78,10 @@ class Talk:
             if self._nick is not None and len(self._stay.leaves) <= MAX_ANNOUNCED:
                 self._announce_at = now + self._stay.fraction() * ANNOUNCE_S
 
+    def met(self, key: bytes) -> None:
+        """We saw this signature key enter: its first message bears counter 1 (R30)."""
+        self._ledger.begin(key, 0)
+
     def entered(self, now: float) -> None:
         """We came in: who else is here has not heard our nickname."""
         if self._nick is not None:

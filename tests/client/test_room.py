@@ -749,16 +749,18 @@ def test_while_stranded_messages_are_counted_and_not_read(
     pair: tuple[Stage, Client, Client],
 ) -> None:
     stage, one, two = pair
+    stage.say(one, "first")
+    stage.settle()
     two.room._membership.too_far(stage.now)
     stage.say(one, "unread for now")
     (frame,) = drain(two)
     stage.deliver(two, frame)
-    assert two.texts == []
+    assert two.texts == ["first"]
     stage.wait(15)
     assert agreed([one, two])
     stage.say(one, "read")
     stage.settle()
-    assert two.texts == ["read"]
+    assert two.texts == ["first", "read"]
     assert [e.count for e in two.events if isinstance(e, Missing)] == [1]
 
 
@@ -770,3 +772,43 @@ def test_turn_is_given_up_when_the_seat_does_not_come() -> None:
     drain(client)
     effects = client.room.tick(stage.now + 21)
     assert effects == [Reconnect()]
+
+
+def test_r30_first_message_of_somebody_we_saw_come_is_missed_too(
+    pair: tuple[Stage, Client, Client],
+) -> None:
+    stage, one, two = pair
+    frame_for(stage, two, one, "lost")
+    stage.relay.seq += 1
+    second = frame_for(stage, two, one, "second")
+    one.room.received(second, stage.now)
+    stage.wait(11)
+    assert [e.count for e in one.events if isinstance(e, Missing)] == [1]
+    assert one.texts == ["second"]
+
+
+def test_back_from_stranding_by_a_commit_that_was_skipped(
+    pair: tuple[Stage, Client, Client],
+) -> None:
+    stage, one, two = pair
+    frame = frame_for(stage, two, one, "at the old fence")
+    late = frame[:12] + struct.pack("!Q", 1) + frame[20:]
+    stage.deliver(one, late)
+    assert one.notices() == ["relay_equivocates"]
+
+
+def test_frames_before_their_time_end_the_connection() -> None:
+    stage = Stage()
+    client = stage.client()
+    client.session = stage.relay.connect()
+    client.room.connected(stage.now)
+    for early in (stage.relay.info(), struct.pack("!B8sQ", 0x13, bytes(8), 1)):
+        assert client.room.received(early, stage.now) == [Reconnect()]
+
+
+def test_connection_that_ends_after_leaving_changes_nothing() -> None:
+    stage = Stage()
+    (one,) = stage.join(1)
+    stage.perform(one, one.room.leave())
+    assert one.room.lost(stage.now) == []
+    assert one.room.phase is Phase.CLOSED
