@@ -10,7 +10,7 @@ SOURCES := $(shell find relay client static -type f -not -path '*/__pycache__/*'
 
 run: $(VENV)/installed
 	@echo 'Chat from other terminals:  LINK=$$($(BIN)/beacon new)  then  $(BIN)/beacon join "$$LINK"'
-	@exec $(BIN)/beacon-relay serve
+	@exec $(BIN)/beacon-relay serve $(ARGS)
 
 test: $(VENV)/tested node_modules/.package-lock.json
 	@$(MAKE) --no-print-directory gate
@@ -20,7 +20,7 @@ gate:
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --cov --cov-report= 
+	$(BIN)/python -m pytest --cov --cov-report=
 	$(BIN)/coverage report --fail-under=$(shell cat scripts/coverage-floor)
 	$(BIN)/coverage report --include=$(shell paste -sd, scripts/cores) --fail-under=100
 
@@ -32,7 +32,7 @@ lock: $(VENV)/tested
 	scripts/lock $(BIN)/python
 
 clean:
-	rm -rf $(VENV) node_modules dist .mypy_cache .pytest_cache .ruff_cache .coverage
+	rm -rf $(VENV) node_modules dist .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.*
 
 $(VENV)/bin/python:
 	@scripts/venv $(VENV)

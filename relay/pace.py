@@ -12,6 +12,8 @@ from relay.wire import Reference, Tag
 # was stale twice keeps other sessions' commits away.
 WAITING_S = 1.5
 RESERVED_S = 1.5
+# Of those who have had the same, whoever waits longest goes first: it is on its way already.
+TIE_S = 0.02
 # The longest wait told to those kept away: a reservation mostly ends long before its time.
 MAX_RETRY_S = 0.5
 # Stale references remembered per room: each costs its sender a token of the stale bucket, so that
@@ -55,10 +57,13 @@ class Pace:
         wait = 0.0
         if self._reserved is not None and self._reserved[0] != tag:
             wait = self._reserved[2] - now
-        own = self._served.get(tag, 0)
+        own = (self._served.get(tag, 0), self._waiting.get(tag, now))
         for other, since in self._waiting.items():
-            if other != tag and self._served.get(other, 0) < own:
+            served = self._served.get(other, 0)
+            if other != tag and served < own[0]:
                 wait = max(wait, since + WAITING_S - now)
+            elif other != tag and (served, since) < own:
+                wait = max(wait, TIE_S)
         wait = max(min(wait, MAX_RETRY_S), self._bucket.wait(now))
         if wait > 0.0:
             self._waiting.setdefault(tag, now)

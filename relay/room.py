@@ -195,9 +195,12 @@ class Room:
         ]
 
     def need(self, tag: Tag) -> list[Effect]:
-        """Ask everybody else for a GroupInfo."""
+        """Show what there is to join by, and ask everybody else for a GroupInfo."""
         self._wanting.add(tag)
-        return [Publish(wire.serialize_need(), tag)]
+        asked: list[Effect] = [Publish(wire.serialize_need(), tag)]
+        if tag in self._seats or self._turns.has_had(tag):
+            asked.insert(0, Send(tag, self._info()))
+        return asked
 
     def inform(self, tag: Tag) -> list[Effect]:
         """Show what there is to join by to one whose turn it is, if it has not seen it."""

@@ -31,6 +31,8 @@ from relay.wire import (
 )
 
 MAX_REFUSALS = 30
+# Answers of races that honest clients lose; each has a bucket of its own.
+_HONEST = (Reason.STALE, Reason.PACE)
 # What is refused as stale costs no message token, but not nothing (R22).
 STALE_RATE = Rate(per_s=10.0, burst=20)
 # Messages of a type unknown here are read and dropped: enough for a client that is ahead of us.
@@ -275,7 +277,8 @@ class Session:
         fence: int | None = None,
         close_code: CloseCode | None = None,
     ) -> list[Effect]:
-        self.refusals += 1
+        if reason not in _HONEST:
+            self.refusals += 1
         if self.refusals >= MAX_REFUSALS and close_code is None:
             close_code = CloseCode.REFUSALS
         refused: list[Effect] = [

@@ -169,7 +169,7 @@ def roster(members: Iterable[Member]) -> list[list[Piece]]:
         if member.presence is not Presence.PRESENT:
             line.append(Piece(f" {member.presence.value}"))
         elif not (member.me or member.heard):
-            line.append(Piece(" silent so far"))
+            line.append(Piece(" not heard yet"))
         lines.append(line)
     return lines
 

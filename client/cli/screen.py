@@ -55,6 +55,7 @@ class Screen:
             erase_when_done=True,
             key_bindings=_keys(),
             refresh_interval=_REFRESH_S,
+            reserve_space_for_menu=0,
             validate_while_typing=False,
             validator=_Sendable(),
         )

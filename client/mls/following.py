@@ -65,10 +65,13 @@ def check(epoch: Epoch, framed: Framed, fence: int) -> Step:
 
 
 def _check_member(epoch: Epoch, framed: Framed, new_leaf: LeafNode) -> None:
-    """Check that a member commits as itself: with its key, tag and membership."""
+    """Check that a member commits as itself: with its key, tag and membership.
+
+    Others follow a commit of ours that we no longer have: it strands us, it is not refused.
+    """
     assert framed.sender is not None
     leaf = epoch.tree.leaf(framed.sender)
-    if leaf is None or framed.sender == epoch.me:
+    if leaf is None:
         raise CommitRefusedError("sender")
     expected = SUITE.mac(epoch.secrets.membership, framed.tagged(epoch.context.to_bytes()))
     need(hmac.compare_digest(expected, framed.membership_tag), "membership tag")

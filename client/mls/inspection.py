@@ -11,6 +11,9 @@ from client.mls.keyschedule import GroupContext
 from client.mls.policy import KIND_GROUP_INFO, Binding, need
 from client.mls.tree import Tree, read_tree
 
+# No group lives as long; what follows an epoch can always be numbered.
+MAX_EPOCH = 2**63 - 1
+
 
 @dataclass(frozen=True)
 class Inspected:
@@ -54,6 +57,7 @@ def inspect(
     """
     info = read_group_info(group_info)
     need(info.suite_id == SUITE.id, "suite")
+    need(info.epoch <= MAX_EPOCH, "epoch")
     binding = Binding(room_id, KIND_GROUP_INFO, fence)
     encoded, external_pub = policy.check_extensions(info, binding)
     tree = read_tree(SUITE, encoded)

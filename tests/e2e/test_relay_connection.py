@@ -108,6 +108,7 @@ def test_two_sessions_post_and_see_each_other(relay: Relay) -> None:
         tag = bytes.fromhex(one.tag[2:])
         assert two.message() == struct.pack("!BB2sQQ", 0x11, 1, tag, 5, 2) + b"x" * 284
         two.text(b'{"type":"need"}')
+        assert two.info() == (2, [bytes(COMMIT_SEALED)])
         assert one.message() == b'{"type":"need"}'
         one.send(offer_bytes(2, b"o" * COMMIT_SEALED))
         assert one.message()[0] == 0x13

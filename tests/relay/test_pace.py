@@ -31,11 +31,21 @@ def test_r22_who_has_had_the_fewest_goes_first() -> None:
     assert room.wait(A, 0.6) == 0.0
 
 
-def test_equals_do_not_wait_for_each_other() -> None:
+def test_equals_that_lost_together_do_not_wait_for_each_other() -> None:
     room = Pace(RATE)
     room.stale(A, ONE, 0.0, is_commit=True)
     room.stale(B, TWO, 0.0, is_commit=True)
     assert room.wait(A, 0.0) == room.wait(B, 0.0) == 0.0
+
+
+def test_r22_of_equals_whoever_waits_longest_goes_first() -> None:
+    """Or a newcomer with a slow line loses every race of a crowd that comes at once."""
+    room = Pace(RATE)
+    room.stale(A, ONE, 0.0, is_commit=True)
+    assert room.wait(B, 0.1) == pace.TIE_S
+    assert room.wait(A, 0.1) == 0.0
+    room.accepted(A, ONE, 0.1)
+    assert room.wait(B, 0.12) == 0.0
 
 
 def test_precedence_that_is_not_used_lapses_and_counts() -> None:

@@ -232,8 +232,10 @@ def test_r25_offers_are_kept_listed_and_dropped() -> None:
     room = new_room()
     tags = [join(room) for _ in range(3)]
     newcomer, _ = room.enter(0.0)
-    assert room.need(newcomer) == [Publish(b'{"type":"need"}', newcomer)]
-    assert room.need(tags[2])
+    asked = Publish(b'{"type":"need"}', newcomer)
+    held = wire.serialize_info(3, [INFO])
+    assert room.need(newcomer) == [Send(newcomer, held), asked]
+    assert room.need(tags[2])[0] == Send(tags[2], held)
     offer = Offer(next(references), 3, b"o" * 1052)
     effects = room.offer(tags[0], offer, 0.0)
     expected = wire.serialize_info(3, [INFO, offer.group_info])
@@ -247,6 +249,13 @@ def test_r25_offers_are_kept_listed_and_dropped() -> None:
     assert other[-1] == Send(Tag(0x14), expected), "one seat, one offer"
     room.commit(newcomer, commit(3), 0.0)
     assert room.inform(Tag(0x14)) == [Send(Tag(0x14), wire.serialize_info(4, [INFO]))]
+
+
+def test_r25_need_before_its_turn_shows_nothing_yet() -> None:
+    room = new_room()
+    join(room)
+    waiting = [room.enter(0.0)[0] for _ in range(3)][-1]
+    assert room.need(waiting) == [Publish(b'{"type":"need"}', waiting)]
 
 
 def test_r25_three_offers_of_different_seats() -> None:

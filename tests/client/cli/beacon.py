@@ -87,9 +87,7 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             cwd=ROOT,
-            env=environment(
-                {"TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1", **(env or {})}
-            ),
+            env=environment({"TERM": "xterm-256color", **(env or {})}),
             start_new_session=True,
             # Also what /dev/tty opens, and what turns Ctrl-C into a signal.
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
@@ -182,6 +180,10 @@ class Terminal:
             case "J":
                 self._line(self._line()[: self._column])
                 del self.lines[self._row + 1 :]
+            case "n":
+                # Where is the cursor? Without an answer nothing is drawn below the line.
+                row = min(self._row + 1, self.ROWS)
+                os.write(self._master, f"\x1b[{row};{self._column + 1}R".encode())
             case _:
                 pass
 

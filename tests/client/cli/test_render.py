@@ -249,7 +249,7 @@ def test_roster_has_us_first_and_says_who_is_not_quite_here() -> None:
         "*   0x0004 (you)",
         "*   0x0001 (bob)",
         "*   0x0002 away",
-        "*   0x0003 silent so far",
+        "*   0x0003 not heard yet",
     ]
 
 

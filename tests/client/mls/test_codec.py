@@ -8,7 +8,12 @@ from client.errors import FrameError
 from client.mls import codec
 from client.mls.codec import Reader
 
-INTEGERS = [(codec.u8, "u8", 1), (codec.u16, "u16", 2), (codec.u32, "u32", 4), (codec.u64, "u64", 8)]
+INTEGERS = [
+    (codec.u8, "u8", 1),
+    (codec.u16, "u16", 2),
+    (codec.u32, "u32", 4),
+    (codec.u64, "u64", 8),
+]
 
 
 @pytest.mark.parametrize(("write", "read", "size"), INTEGERS)

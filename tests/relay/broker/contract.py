@@ -201,6 +201,7 @@ def test_need_and_offer(broker: Start) -> None:
     one, newcomer = join(node), enter(node)
     newcomer.read()
     newcomer.place.need(0.0)
+    assert newcomer.read() == [("info", 1, 1)]
     assert one.read() == [{"type": "need"}]
     one.place.offer(Offer(new_reference(), 1, INFO), 0.0)
     assert one.read() == [("ack", 2)]
