@@ -12,7 +12,7 @@ run: $(VENV)/installed
 	@echo 'Chat from other terminals:  LINK=$$($(BIN)/beacon new)  then  $(BIN)/beacon join "$$LINK"'
 	@exec $(BIN)/beacon-relay serve $(ARGS)
 
-test: $(VENV)/tested node_modules/.package-lock.json
+test: $(VENV)/tested $(if $(wildcard package.json),node_modules/.package-lock.json)
 	@$(MAKE) --no-print-directory gate
 
 # Format, lint, types, tests. The cores must be covered to the last branch, each by its own tests.
@@ -22,7 +22,8 @@ gate:
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --cov --cov-report=
 	$(BIN)/coverage report --fail-under=$(shell cat scripts/coverage-floor)
-	$(BIN)/coverage report --include=$(shell paste -sd, scripts/cores) --fail-under=100
+	$(BIN)/coverage report --include="$(shell paste -sd, scripts/cores)" --fail-under=100
+	$(if $(wildcard tests/static/*.test.js),node --test tests/static/)
 
 bench: $(VENV)/tested
 	$(BIN)/python -m bench.mls

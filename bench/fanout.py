@@ -32,10 +32,11 @@ RAISED = [
     "--commit-interval=0",
     "--room-commit-interval=0",
     "--room-seats=200",
-    "--dead-after=600",
     "--ping-interval=300",
+    "--dead-after=600",
 ]
-_FIRST = 100
+# Above every descriptor that this process has open by itself.
+_FIRST = 2000
 
 
 @dataclass(frozen=True)
@@ -69,34 +70,47 @@ def measure(
     server: Server, pump: Path, arguments: argparse.Namespace
 ) -> tuple[float, float, float]:
     """Return deliveries per server CPU-second, deliveries per second, and the pump's CPU share."""
-    with subprocess.Popen(
-        server.command, stdout=subprocess.PIPE, text=True, cwd=HERE.parent
-    ) as process:
+    process = subprocess.Popen(server.command, stdout=subprocess.PIPE, text=True, cwd=HERE.parent)
+    try:
         assert process.stdout is not None
         found = re.search(r"http://127\.0\.0\.1:(\d+)", process.stdout.readline())
         assert found, f"{server.name} did not start"
         peers = server.open(int(found[1]), arguments.members)
-        fence = peers[-1].fence if isinstance(peers[-1], Member) else 0
-        with tempfile.NamedTemporaryFile() as payload:
-            payload.write(post_bytes(fence, os.urandom(SEALED)))
-            payload.flush()
-            for n, peer in enumerate(peers):
-                os.dup2(peer.sock.fileno(), _FIRST + n)
-                peer.sock.close()
-            before = cpu_seconds(process.pid)
-            descriptors = range(_FIRST, _FIRST + len(peers))
-            out = subprocess.run(
-                [pump, str(_FIRST), str(len(peers)), str(arguments.window),
-                 str(arguments.seconds), payload.name],
-                pass_fds=descriptors, capture_output=True, text=True, check=True,
-            ).stdout.split()  # fmt: skip
-            used = cpu_seconds(process.pid) - before
-        for descriptor in descriptors:
-            os.close(descriptor)
+        before = cpu_seconds(process.pid)
+        out = pump_through(peers, pump, arguments)
+        used = cpu_seconds(process.pid) - before
+    finally:
         process.terminate()
+        process.communicate()
     deliveries, seconds, lost, own = int(out[0]), float(out[1]), int(out[3]), float(out[4])
     assert lost == 0, f"{server.name} lost {lost} deliveries"
     return deliveries / used, deliveries / seconds, own / seconds
+
+
+def pump_through(peers: list[Peer], pump: Path, arguments: argparse.Namespace) -> list[str]:
+    """Hand the connections to the pump; return what it counted."""
+    fence = peers[-1].fence if isinstance(peers[-1], Member) else 0
+    descriptors = range(_FIRST, _FIRST + len(peers))
+    with tempfile.NamedTemporaryFile() as payload:
+        payload.write(post_bytes(fence, os.urandom(SEALED)))
+        payload.flush()
+        for wanted, peer in zip(descriptors, peers, strict=True):
+            os.dup2(peer.sock.fileno(), wanted)
+            peer.sock.close()
+        words = [_FIRST, len(peers), arguments.window, arguments.seconds, payload.name]
+        try:
+            done = subprocess.run(
+                [pump, *map(str, words)],
+                pass_fds=descriptors,
+                stdout=subprocess.PIPE,
+                text=True,
+                check=True,
+                timeout=arguments.seconds + 30,
+            )
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+    return done.stdout.split()
 
 
 def main() -> None:

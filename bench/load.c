@@ -100,7 +100,9 @@ static void receive(struct conn *c) {
       die("a frame too long");
     }
     if (c->held - at < head + size) break;
-    if ((p[0] & 15) == 2 && size && (p[head] == 0x11 || p[head] == 0x13 || p[head] == 0x01))
+    // An application frame, the ack in its place, or the post itself where a server echoes it.
+    const unsigned char *m = p + head;
+    if ((p[0] & 15) == 2 && size > 1 && ((m[0] == 0x11 && m[1] == 1) || m[0] == 0x13 || m[0] == 1))
       deliveries++;
     else
       others++;

@@ -235,12 +235,10 @@ def parse_text(text: str) -> TextFrame | Unknown:
     # `joined` has a longer shape for the joiner itself.
     if fields["type"] == "joined" and "seats" in fields:
         shape = _JOINER
-    if _dump(fields) != text or list(fields) != list(shape):
+    if _dump(fields) != text or list(fields) != ["type", *shape]:
         raise FrameError("text message in another spelling")
     try:
-        frame: TextFrame = make(
-            **{k: read(fields[k]) for k, read in shape.items() if read is not _skip}
-        )
+        frame: TextFrame = make(**{name: read(fields[name]) for name, read in shape.items()})
     except (TypeError, ValueError) as exc:
         raise FrameError("text message with a wrong value") from exc
     return frame
@@ -254,10 +252,6 @@ def _check_int(value: object) -> int:
     if type(value) is not int or not 0 <= value <= MAX_INT:
         raise FrameError("number out of range")
     return value
-
-
-def _skip(value: object) -> None:
-    raise AssertionError
 
 
 def _read_tag(value: object) -> Tag:
@@ -343,13 +337,12 @@ def _make_drain(retry_after_ms: float) -> Drain:
     return Drain(retry_after_ms)
 
 
-_EVENT: dict[str, Any] = {"type": _skip, "seq": _check_int, "tag": _read_tag}
+_EVENT: dict[str, Any] = {"seq": _check_int, "tag": _read_tag}
 _JOINER: dict[str, Any] = _EVENT | {"seats": _read_tags, "away": _read_tags}
 _TEXT: dict[str, tuple[dict[str, Any], Any]] = {
-    "challenge": ({"type": _skip, "v": _check_int, "nonce": _read_b64(32)}, _make_challenge),
+    "challenge": ({"v": _check_int, "nonce": _read_b64(32)}, _make_challenge),
     "welcome": (
         {
-            "type": _skip,
             "life": _read_b64(8),
             "tag": _read_tag,
             "seq": _check_int,
@@ -364,7 +357,6 @@ _TEXT: dict[str, tuple[dict[str, Any], Any]] = {
     "left": (_EVENT, Left),
     "refused": (
         {
-            "type": _skip,
             "reason": _read_word,
             "reference": _read_reference,
             "retry_after_ms": _optional(_read_seconds),
@@ -372,11 +364,11 @@ _TEXT: dict[str, tuple[dict[str, Any], Any]] = {
         },
         _make_refused,
     ),
-    "need": ({"type": _skip}, Need),
+    "need": ({}, Need),
     "reset": (
-        {"type": _skip, "life": _read_b64(8), "seq": _check_int, "fence": _check_int},
+        {"life": _read_b64(8), "seq": _check_int, "fence": _check_int},
         Reset,
     ),
-    "drain": ({"type": _skip, "retry_after_ms": _read_seconds}, _make_drain),
-    "notice": ({"type": _skip, "code": _read_word}, Notice),
+    "drain": ({"retry_after_ms": _read_seconds}, _make_drain),
+    "notice": ({"code": _read_word}, Notice),
 }

@@ -97,6 +97,7 @@ class Terminal:
         self.lines = [""]
         self._row = self._column = 0
         self._rest = ""
+        self._wraps = True
 
     def type(self, text: str) -> None:
         """Press keys."""
@@ -180,6 +181,8 @@ class Terminal:
             case "J":
                 self._line(self._line()[: self._column])
                 del self.lines[self._row + 1 :]
+            case "h" | "l":
+                self._wraps = final == "h" if parameters == "?7" else self._wraps
             case "n":
                 # Where is the cursor? Without an answer nothing is drawn below the line.
                 row = min(self._row + 1, self.ROWS)
@@ -195,6 +198,9 @@ class Terminal:
         return self.lines[self._row]
 
     def _put(self, char: str) -> None:
+        if self._column >= self.COLUMNS:
+            self._row += self._wraps
+            self._column = 0 if self._wraps else self.COLUMNS - 1
         line = self._line().ljust(self._column)
         self._line(line[: self._column] + char + line[self._column + 1 :])
         self._column += 1

@@ -83,6 +83,14 @@ def test_link_is_asked_for_at_a_terminal_and_not_shown() -> None:
         assert b"AAAA" not in one.raw
 
 
+def test_no_answer_is_no_link() -> None:
+    with terminal("tail") as one:
+        one.wait_for(lambda: "Link (it is not shown):" in "".join(one.lines))
+        one.type("\x04")
+        assert one.wait_for_end() == 2
+        assert "no link" in "".join(one.lines)
+
+
 def test_help_and_version() -> None:
     top = run("--help")
     assert top.returncode == 0
