@@ -98,11 +98,9 @@ class Room:
         """Who is in the group, by leaf, then seats without a leaf; seats only decorate (R6)."""
         stay, mine = self._stay, self._stay.identity.signature_key
         inside = tuple(
-            self._roster.member(
-                leaf,
-                me=leaf.signature_key == mine,
-                heard=leaf.signature_key == mine or leaf.signature_key in stay.heard,
-            )
+            self._roster.me(leaf, self._talk.nick)
+            if leaf.signature_key == mine
+            else self._roster.member(leaf, heard=leaf.signature_key in stay.heard)
             for leaf in stay.leaves
         )
         return inside + tuple(

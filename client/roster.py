@@ -110,7 +110,12 @@ class Roster:
         tags = {Tag(leaf.tag) for leaf in leaves}
         return sorted(tag for tag, away in self._away.items() if not away and tag not in tags)
 
-    def member(self, leaf: Leaf, *, me: bool, heard: bool) -> Member:
-        """Describe one leaf for the program."""
+    def member(self, leaf: Leaf, *, heard: bool) -> Member:
+        """Describe another's leaf for the program."""
+        tag, nick = Tag(leaf.tag), self.nick(leaf.signature_key)
+        return Member(tag, nick, self.presence(tag), me=False, heard=heard)
+
+    def me(self, leaf: Leaf, nick: str | None) -> Member:
+        """Describe our own leaf."""
         tag = Tag(leaf.tag)
-        return Member(tag, self.nick(leaf.signature_key), self.presence(tag), me, heard)
+        return Member(tag, nick, self.presence(tag), me=True, heard=True)

@@ -49,7 +49,7 @@ class Talk:
         self._ledger: Ledger[_Heard] = Ledger()
         self.outbox = Outbox()
         self._base = 0
-        self._nick: str | None = None
+        self.nick: str | None = None
         self._announce_at: float | None = None
 
     def forget(self) -> None:
@@ -61,12 +61,12 @@ class Talk:
         """Queue a text; return its reference. Raises UsageError or LimitError, nothing queued."""
         content.check_text(text)
         reference = self._stay.reference()
-        self.outbox.add(Pending(reference, text, self._nick, now, strict))
+        self.outbox.add(Pending(reference, text, self.nick, now, strict))
         return reference
 
     def rename(self, nick: str, now: float) -> None:
         """Take a nickname and tell it; raise UsageError."""
-        self._nick = content.check_nick(nick)
+        self.nick = content.check_nick(nick)
         self._announce_at = now
 
     def epoch_began(self, now: float, *, newcomers: bool) -> None:
@@ -75,7 +75,7 @@ class Talk:
         self._base = self.outbox.base
         if newcomers:
             self.outbox.newcomer()
-            if self._nick is not None and len(self._stay.leaves) <= MAX_ANNOUNCED:
+            if self.nick is not None and len(self._stay.leaves) <= MAX_ANNOUNCED:
                 self._announce_at = now + self._stay.fraction() * ANNOUNCE_S
 
     def met(self, key: bytes) -> None:
@@ -84,14 +84,14 @@ class Talk:
 
     def entered(self, now: float) -> None:
         """We came in: who else is here has not heard our nickname."""
-        if self._nick is not None:
+        if self.nick is not None:
             self._announce_at = now
 
     def flush(self, now: float) -> None:
         """Send what may go now; the caller has made sure that the group is in step."""
-        if self._announce_at is not None and now >= self._announce_at and self._nick is not None:
+        if self._announce_at is not None and now >= self._announce_at and self.nick is not None:
             self._announce_at = None
-            self.outbox.add(Pending(self._stay.reference(), None, self._nick, now))
+            self.outbox.add(Pending(self._stay.reference(), None, self.nick, now))
         while (pending := self.outbox.next(now)) is not None:
             if pending.must_hold(now):
                 self._fail(pending, HeldError("somebody joined before this was sent"))

@@ -8,7 +8,7 @@ import os
 import sys
 
 from relay import config, log
-from relay.errors import ConfigError
+from relay.errors import ConfigError, ListenError
 from relay.serve import run
 
 _USAGE = """usage: beacon-relay serve [settings]
@@ -32,12 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
     except ConfigError as error:
         print(f"beacon-relay: {error}", file=sys.stderr)
         return 2
-    except OSError as error:
+    except ListenError as error:
         address = f"{settings.host}:{settings.port}"
-        print(
-            f"beacon-relay: cannot listen on {address}: {os.strerror(error.errno or 0)}",
-            file=sys.stderr,
-        )
+        print(f"beacon-relay: cannot listen on {address}: {error}", file=sys.stderr)
         return 1
     return 0
 

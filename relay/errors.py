@@ -48,6 +48,10 @@ class ConfigError(RelayError):
     """The operator's fault: the settings make no sense; the text says which one."""
 
 
+class ListenError(RelayError):
+    """Nobody's fault: the address to listen on cannot be had; the text says why."""
+
+
 class FrameError(RelayError):
     """The peer broke a WebSocket rule; the connection closes with ``close_code``."""
 

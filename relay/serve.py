@@ -19,6 +19,7 @@ from relay.broker.memory import MemoryBroker
 from relay.clock import Clock
 from relay.config import RelayConfig, descriptor_limit
 from relay.door import Door, DoorLimits, House, door_factory
+from relay.errors import ListenError
 from relay.fanout import Fan, RoomChannel
 from relay.limits import Rate
 from relay.metrics import Metrics
@@ -32,6 +33,10 @@ from relay.wheel import TURN_S, Wheel
 from relay.wire import LIFE_BYTES, NONCE_BYTES, Life, Tag
 
 BACKLOG = 1024
+# The loop accepts so many at a time and decides about them two turns later: three times this and
+# those being turned away must fit into the descriptors that the cap keeps free, or accept fails,
+# and asyncio then retries without end.
+ACCEPTS = 16
 # A source's hash changes this often; limits of those who are here go on, counts of others start
 # anew.
 ROTATE_S = 3600.0
@@ -95,14 +100,15 @@ class Relay:
         self._timer: asyncio.TimerHandle | None = None
 
     async def start(self) -> str:
-        """Listen; return the address as an URL. Raises OSError if that cannot be had."""
+        """Listen; return the address as an URL. Raises ListenError if that cannot be had."""
+        try:
+            listener = await self._listen()
+        except OSError as exc:
+            raise ListenError(exc.strerror or "unknown error") from exc
         self._server = await self._loop.create_server(
-            door_factory(self._house),
-            self._config.host,
-            self._config.port,
-            backlog=BACKLOG,
-            reuse_address=True,
+            door_factory(self._house), sock=listener, backlog=ACCEPTS
         )
+        listener.listen(BACKLOG)
         self._tick()
         bound = self._server.sockets[0]
         host, port = bound.getsockname()[:2]
@@ -129,6 +135,19 @@ class Relay:
         await asyncio.sleep(0)
         if self._timer is not None:
             self._timer.cancel()
+
+    async def _listen(self) -> socket.socket:
+        host, port = self._config.host, self._config.port
+        found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        family, kind, protocol, _, address = found[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError:
+            listener.close()
+            raise
+        return listener
 
     def _make_broker(self) -> MemoryBroker:
         config = self._config

@@ -15,7 +15,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.relay.raw import ROOT, Member, Peer, Relay, client_frame, new_link, post_bytes, running
+from tests.relay.raw import (
+    ROOT,
+    Closed,
+    Member,
+    Peer,
+    Relay,
+    client_frame,
+    new_link,
+    post_bytes,
+    running,
+)
 
 OPEN = ("--source-connection-rate", "0", "--source-connections", "0")
 
@@ -86,8 +96,8 @@ def test_ping_flood(relay: Relay, reads: bool) -> None:
                     if opcode == 8:
                         assert int.from_bytes(payload[:2], "big") == 1008
                         break
-            except Exception as error:
-                assert type(error).__name__ == "Closed"
+            except Closed:
+                pass  # What was still on its way to the relay made it a reset.
             assert pongs <= 21
         else:
             began = time.monotonic()
@@ -147,7 +157,7 @@ def test_one_member_floods_and_the_others_lose_nothing() -> None:
         link = new_link()
         one, two = Member(relay.port, link).join(), Member(relay.port, link).join()
         loud = Member(relay.port, link).join()
-        for _ in range(39):
+        for _ in range(45):
             loud.try_raw(client_frame(2, post_bytes(3)))
         one.send(post_bytes(3, b"z" * 284))
         while two.message()[-284:] != b"z" * 284:

@@ -83,6 +83,7 @@ def test_nickname_travels_sealed_and_is_told_to_newcomers() -> None:
     assert [e.nick for e in two.events if isinstance(e, NickChanged)] == ["Ada"]
     assert [m.nick for m in two.room.members] == ["Ada", None]
     assert [m.heard for m in two.room.members] == [True, True]
+    assert [m.nick for m in one.room.members] == ["Ada", None]
     assert [m.heard for m in one.room.members] == [True, False]
     assert not any(b"Ada" in frame for frame in stage.relay.log)
     with pytest.raises(UsageError):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from client import create_link
-from tests.client.cli.beacon import BEACON, PATIENCE_S, ROOT, run, running
+from tests.client.cli.beacon import BEACON, PATIENCE_S, ROOT, run, running, terminal
 from tests.e2e.process import RelayProcess, relay_process
 
 pytestmark = pytest.mark.timeout(300)
@@ -258,6 +258,27 @@ def test_tail_leaves_when_its_reader_does(env: dict[str, str]) -> None:
         for line in witness.stdout:
             if json.loads(line)["type"] == "left":
                 break
+
+
+def test_send_at_a_terminal_reads_lines_until_ctrl_d(env: dict[str, str]) -> None:
+    with running("tail", "--json", "--count", "2", env=env) as tail:
+        until_here(tail)
+        with terminal("send", env=env) as one:
+            one.wait_for(lambda: any("Ctrl-D ends" in line for line in one.lines))
+            one.type("one\ntwo\n\x04")
+            assert one.wait_for_end() == 0
+        texts = [event["text"] for event in events(tail) if event["type"] == "message"]
+    assert texts == ["one", "two"]
+
+
+def test_tail_at_a_terminal_colours_tags_unless_told_not_to(env: dict[str, str]) -> None:
+    for extra, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
+        with terminal("tail", "--count", "1", env={**env, **extra}) as one:
+            one.wait_for(lambda: any("listening as" in line for line in one.lines))
+            run("send", "hello", env=env)
+            assert one.wait_for_end() == 0
+            one.wait_for_line(r"0x[0-9a-f]{4}: hello")
+            assert (b"\x1b[38;5;" in one.raw) is coloured
 
 
 def test_new_into_a_closed_pipe_is_quiet() -> None:

@@ -47,7 +47,7 @@ def run(
 def running(
     *arguments: str, env: Mapping[str, str] | None = None, stdin: int = subprocess.DEVNULL
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start `beacon`; what still runs at the end is killed."""
+    """Start `beacon`; what still runs at the end is ended."""
     process = subprocess.Popen(
         [*BEACON, *arguments],
         stdin=stdin,
@@ -60,7 +60,11 @@ def running(
     try:
         yield process
     finally:
-        if process.poll() is None:
+        process.terminate()
+        try:
+            process.communicate(timeout=PATIENCE_S)
+        except (subprocess.TimeoutExpired, ValueError):
+            # ValueError: the test has closed one of the streams itself.
             process.kill()
         process.wait()
         for stream in (process.stdin, process.stdout, process.stderr):
@@ -125,14 +129,16 @@ class Terminal:
 
     def wait_for_end(self) -> int:
         """Read to the end; return the exit code."""
+        end = time.monotonic() + PATIENCE_S
         while self._read():
-            pass
+            if time.monotonic() > end:
+                self.process.kill()
         return self.process.wait(PATIENCE_S)
 
     def close(self) -> None:
         if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
+            self.process.terminate()
+            self.wait_for_end()
         os.close(self._master)
 
     def _read(self) -> bool:

@@ -1,6 +1,7 @@
 """What may be typed after `beacon`, and where a link may come from."""
 
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -197,6 +198,19 @@ def test_no_command_shows_its_secrets() -> None:
     ):
         assert URL.partition("#")[2] not in repr(command)
         assert "hello" not in repr(command)
+
+
+def test_version_is_that_of_the_installed_distribution(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    for version, printed in ((lambda name: "1.2.3", "1.2.3"), (missing, "(not installed)")):
+        monkeypatch.setattr(metadata, "version", version)
+        with pytest.raises(SystemExit):
+            read("--version")
+        assert capsys.readouterr().out == f"beacon {printed}\n"
 
 
 def test_nobody_is_asked_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,7 +77,8 @@ def deserialization(v):
         return
     assert reader.length() == v["length"]
     reader.finish()
-    assert opaque(bytes(v["length"])).startswith(h(v["vlbytes_header"]))
+    if v["length"] < 1 << 20:  # a gigabyte proves no more
+        assert opaque(bytes(v["length"])).startswith(h(v["vlbytes_header"]))
 
 
 def key_schedule(v):
