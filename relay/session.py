@@ -134,13 +134,13 @@ class Session:
 
     def text(self, data: bytes, now: float) -> list[Effect]:
         """Take one text message."""
+        if self.state is State.CLOSED:
+            return []
         try:
             message = wire.parse_text(data)
         except MessageError:
             return self._refuse(Reason.MALFORMED)
         match (self.state, message):
-            case (State.CLOSED, _):
-                return []
             case (_, Unknown()):
                 wait = self._unknown.take(now)
                 return self._refuse(Reason.RATE, retry_after_s=wait) if wait else [Ignored()]
@@ -157,14 +157,14 @@ class Session:
 
     def binary(self, data: bytes, fence: int, now: float) -> list[Effect]:
         """Take one binary message; ``fence`` is the room's as far as it is known here."""
+        if self.state is State.CLOSED:
+            return []
         try:
             message = wire.parse_binary(data)
         except MessageError:
             return self._refuse(Reason.MALFORMED)
         reference = message.reference
         match (self.state, message):
-            case (State.CLOSED, _):
-                return []
             case (State.JOINED, _) | (State.UNJOINED, Commit()):
                 pass
             case _:

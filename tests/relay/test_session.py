@@ -240,9 +240,10 @@ def test_thirty_refusals_in_a_row_close() -> None:
         assert session.text(b"?", 0.0) == refused(Reason.MALFORMED)
     session.may_post(0.0)
     for _ in range(MAX_REFUSALS - 1):
-        session.text(b"?", 0.0)
+        assert session.text(b"?", 0.0) == refused(Reason.MALFORMED)
     assert session.text(b"?", 0.0) == [*refused(Reason.MALFORMED), End(CloseCode.REFUSALS)]
     assert session.state is State.CLOSED
+    assert session.text(b"?", 0.0) == session.binary(b"?", 0, 0.0) == []
 
 
 def test_stale_newcomer_is_informed() -> None:

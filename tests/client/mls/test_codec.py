@@ -1,7 +1,7 @@
 """Lengths, vectors and optional values of the TLS presentation language (RFC 9420 2.1)."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client.errors import FrameError
@@ -83,6 +83,7 @@ def test_bytes_left_over_are_refused():
         reader.finish()
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_a_length_has_one_spelling(data):
     reader = Reader(data)
@@ -93,6 +94,7 @@ def test_a_length_has_one_spelling(data):
     assert codec.opaque(value) == data[: reader.at]
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=90), max_size=9))
 def test_vectors_come_back(values):
     data = codec.opaque(b"".join(map(codec.opaque, values)))

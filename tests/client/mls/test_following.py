@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client.errors import CommitRefusedError, RemovedError, StrandedError
@@ -572,6 +572,7 @@ def test_no_byte_of_a_commit_can_be_changed(room, honest, which):
     assert state(group.follow(commit, room.fence).group) == state(after)
 
 
+@settings(deadline=None)
 @given(st.data(), st.integers(0, 1), st.sampled_from([0, 2, 3, 5]))
 def test_a_spoiled_commit_changes_nobody(room, honest, data, which, leaf):
     commit, group = honest[which], room[leaf]
@@ -586,6 +587,7 @@ def test_a_spoiled_commit_changes_nobody(room, honest, data, which, leaf):
     assert state(group) == before
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_refused(room, data):
     with pytest.raises(CommitRefusedError):

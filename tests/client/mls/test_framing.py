@@ -1,7 +1,7 @@
 """Commits and PublicMessages: bytes to values and back (RFC 9420 6, 12)."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client.errors import FrameError
@@ -43,6 +43,7 @@ PROPOSALS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(PROPOSALS, max_size=5), nodes(), st.none() | st.integers(0, 2**32 - 1))
 def test_a_commit_comes_back(proposals, path, sender):
     value = leaf(1, SOURCE_COMMIT, parent_hash=b"above")
@@ -132,6 +133,7 @@ def test_lists_are_bounded(within, beyond):
         framing.read_public_commit(beyond)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.data())
 def test_any_bytes_are_a_commit_of_one_spelling_or_refused(tail, data):
     whole = world_commits()[data.draw(st.integers(0, 1))]

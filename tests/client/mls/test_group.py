@@ -4,7 +4,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client import mls
@@ -58,6 +58,7 @@ def test_r09_a_joiner_with_another_psk_is_followed_by_nobody():
     assert all(staged.group.authenticator != group.authenticator for group in room.groups.values())
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3), st.integers(0, 9)), max_size=14))
 def test_all_stay_in_one_epoch_through_any_script(script):
     """Joins, rejoins, removals and empty commits, in any order, by anybody."""
@@ -278,6 +279,7 @@ def test_no_byte_of_a_message_can_be_changed(two):
     assert two[1].decrypt(message, two.fence).content == b"hello"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_refused(data):
     for spelling in (data, b"\0\1\0\2" + data):

@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client.errors import CommitRefusedError, FrameError
@@ -306,6 +306,7 @@ def test_no_byte_of_a_group_info_can_be_changed(room):
             inspect(spoiled, ROOM_ID, room.fence)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.data())
 def test_any_bytes_are_a_group_info_of_one_spelling_or_refused(room, tail, data):
     whole = room[0].group_info(room.fence)

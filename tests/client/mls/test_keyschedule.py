@@ -3,7 +3,7 @@
 from dataclasses import fields
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client.mls.keyschedule import (
@@ -35,6 +35,7 @@ def test_every_secret_of_an_epoch_is_another():
     assert all(len(value) == 32 for value in values)
 
 
+@settings(deadline=None)
 @given(BYTES_32, BYTES_32, BYTES_32, st.binary(max_size=40))
 def test_each_input_changes_every_secret(init, commit, psk, context):
     def derived(init, commit, psk, context):

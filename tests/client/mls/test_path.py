@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from nacl.bindings import crypto_sign_seed_keypair
 
@@ -36,6 +36,7 @@ def made(group, tree=None):
 ROOM = world(8, removed=(1, 6))
 
 
+@settings(deadline=None)
 @given(st.sampled_from([0, 2, 3, 4, 5, 7]), st.sets(st.sampled_from([2, 3, 4, 5, 7]), max_size=4))
 def test_everybody_who_stays_opens_the_same(committer, gone):
     gone = gone - {committer}
@@ -60,6 +61,7 @@ def test_everybody_who_stays_opens_the_same(committer, gone):
         assert all(ours.privates[node] == opened.privates[node] for node in shared)
 
 
+@settings(deadline=None)
 @given(st.sampled_from([2, 3, 4, 5, 7]))
 def test_a_removed_member_opens_nothing_with_all_the_keys_it_has(leaf):
     tree = ROOM[0]._tree.without(leaf)

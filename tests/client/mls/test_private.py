@@ -1,7 +1,7 @@
 """PrivateMessage: spelling, padding, sender data (RFC 9420 6.3, R20)."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client.errors import AuthenticationError, FrameError, UsageError
@@ -34,6 +34,7 @@ def test_a_message_comes_back_with_its_sender():
     assert framed.encoded == b"\5group" + bytes(7) + b"\7\1\0\0\0\3\3aad\1\5hello"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_message_of_one_spelling_or_refused(data):
     for spelling in (data, b"\0\1\0\2" + data, sealed()[: len(data)] + data):

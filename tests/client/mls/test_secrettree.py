@@ -1,7 +1,7 @@
 """Message keys under reorder, loss and replay, and their bounds (RFC 9420 9, R16, R18)."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client.errors import AuthenticationError, LimitError
@@ -27,6 +27,7 @@ def test_every_generation_has_its_own_key():
     assert len({key.key for key in KEYS}) == len({key.nonce for key in KEYS}) == len(KEYS)
 
 
+@settings(deadline=None)
 @given(st.permutations(range(MAX_SKIPPED)))
 def test_keys_come_in_any_order_and_once(order):
     ratchet = Ratchet(SUITE, SECRET)
@@ -38,6 +39,7 @@ def test_keys_come_in_any_order_and_once(order):
     assert ratchet.skipped == ()
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 150), max_size=60))
 def test_r16_any_script_of_generations_stays_within_bounds(script):
     ratchet, used = Ratchet(SUITE, SECRET), set()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from nacl import exceptions
 from nacl.bindings import crypto_scalarmult
@@ -81,6 +81,7 @@ def test_r07_libsodium_gives_no_secret_for_what_we_refuse():
             crypto_scalarmult(draw(32), u.to_bytes(32, "little"))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**256 - 1))
 def test_r07_x25519_keys_are_refused_by_value_alone(number):
     key = number.to_bytes(32, "little")
@@ -91,6 +92,7 @@ def test_r07_x25519_keys_are_refused_by_value_alone(number):
             check_kem_key(key)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**256 - 1))
 def test_r07_s_must_be_below_l(s):
     signature = bytes.fromhex(R7["signatures"][0]["signature"])[:32] + s.to_bytes(32, "little")
@@ -124,6 +126,7 @@ def test_signatures_are_those_of_another_library():
             SUITE.verify(key.public, label, content, theirs)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80), st.binary(max_size=80), st.text(max_size=20))
 def test_what_is_sealed_to_a_key_is_opened_with_it(plaintext, context, label):
     pair = SUITE.derive_key_pair(b"a seed")

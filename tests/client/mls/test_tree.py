@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client.errors import FrameError
@@ -147,6 +147,7 @@ def test_a_tree_of_more_nodes_than_a_room_can_have_is_refused_at_once():
         read_tree(SUITE, encoded_tree(*[None] * MAX_NODES, LEAF))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_tree_of_one_spelling_or_refused(data):
     for spelling in (data, opaque(data), encoded_tree(LEAF, u8(2) + data, LEAF)):
@@ -160,6 +161,7 @@ def test_any_bytes_are_a_tree_of_one_spelling_or_refused(data):
 # Changing
 
 
+@settings(deadline=None)
 @given(scripts())
 def test_every_tree_of_a_script_comes_back_and_is_sound(script):
     for tree in play(script):
@@ -170,6 +172,7 @@ def test_every_tree_of_a_script_comes_back_and_is_sound(script):
         assert tree.width == 1 or any(tree.leaf(n) for n in range(tree.width // 2, tree.width))
 
 
+@settings(deadline=None)
 @given(scripts(), st.data())
 def test_any_changed_parent_is_unsound(script, data):
     *_, tree = play(script)
@@ -220,6 +223,7 @@ def test_a_leaf_beyond_the_tree_is_none():
     assert tree.leaf(1) == leaf(1)
 
 
+@settings(deadline=None)
 @given(scripts())
 def test_a_resolution_reaches_everybody_below_once(script):
     for tree in play(script):
@@ -242,6 +246,7 @@ def test_a_resolution_holds_unmerged_leaves():
     assert tree.resolution(3) == [3, 4]
 
 
+@settings(deadline=None)
 @given(scripts())
 def test_a_filtered_path_leaves_out_steps_with_nobody_on_the_other_side(script):
     for tree in play(script):

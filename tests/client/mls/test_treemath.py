@@ -1,7 +1,7 @@
 """Tree arithmetic against a tree that is drawn node by node (RFC 9420 4, appendix C)."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client.mls import treemath
@@ -32,6 +32,7 @@ def test_every_node_stands_where_a_drawn_tree_has_it(leaves):
         assert treemath.level(2 * leaf) == 0
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10), st.data())
 def test_a_direct_path_leads_to_the_root(exponent, data):
     leaves = 1 << exponent
@@ -45,6 +46,7 @@ def test_a_direct_path_leads_to_the_root(exponent, data):
         below = above
 
 
+@settings(deadline=None)
 @given(st.integers(0, 254), st.integers(0, 254))
 def test_below_means_the_same_node_or_on_its_way_up(node, ancestor):
     expected = ancestor in (node, *treemath.direct_path(node, 128))
