@@ -37,7 +37,9 @@ class RelayConfig:
     host: str = field(default="127.0.0.1", metadata={"text": "address to listen on"})
     port: int = _setting(8000, 0, 65535, "port to listen on, 0 picks a free one")
     # More names are more signatures to check per hello.
-    server_name: tuple[str, ...] = _names("a host that clients may have signed for", _HOST_NAME)
+    server_name: tuple[str, ...] = _names(
+        "a host that clients sign for, and no other; none: the Host of each request", _HOST_NAME
+    )
     allow_origin: tuple[str, ...] = _names("a foreign page's origin that may connect", _ORIGIN)
     # One member may fill the room's ring and everybody's screen.
     message_rate: float = _setting(1.0, 0, 1e6, "application messages per second and session")

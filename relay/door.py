@@ -50,7 +50,10 @@ class _Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class DoorLimits:
-    """``names`` are hosts besides the one that a request names; ``origins`` foreign ones let in."""
+    """``names`` are the hosts that hellos may be signed for; none: whatever Host a request has.
+
+    ``origins`` are foreign ones let in.
+    """
 
     connections: int
     names: tuple[str, ...]
@@ -303,7 +306,8 @@ class Door(asyncio.Protocol):
             self._link.detach()
             self._link = None
         self._transport.write(response)
-        hosts = tuple(dict.fromkeys((head.host, *house.limits.names)))
+        # A name is what an operator knows; the Host that was seen is what the peer says (R2).
+        hosts = house.limits.names or (head.host,)
         socket = Socket(house.hub, self._transport, self._source, hosts)
         self._source = None
         self._phase = _Phase.GONE

@@ -129,16 +129,6 @@ def header(first: int, size: int) -> bytes:
     return bytes((first, _LONG)) + _U64.pack(size)
 
 
-def serialize_text(message: bytes) -> bytes:
-    """Frame a text message."""
-    return header(FIN | TEXT, len(message)) + message
-
-
-def serialize_binary(message: bytes) -> bytes:
-    """Frame a binary message."""
-    return header(FIN | BINARY, len(message)) + message
-
-
 def serialize_close(code: CloseCode) -> bytes:
     """Frame a close without a reason."""
     return header(FIN | CLOSE, 2) + _U16.pack(code)

@@ -468,3 +468,16 @@ def test_messages_of_the_relay_have_one_spelling(relay: Relay) -> None:
         member.text(b"?")
         message = member.message()
         assert json.dumps(json.loads(message), separators=(",", ":")).encode() == message
+
+
+def test_r02_named_relay_takes_no_hello_that_another_host_passes_on() -> None:
+    link = new_link()
+    with running("--server-name", "chat.example") as relay:
+        with Member(relay.port, link) as member:
+            # Signed for the host that the peer names, which is not ours.
+            member.text(hello_text(link.room, link.access, link.sign(member.host, member.open())))
+            assert member.json()["reason"] == "proof"
+        with Member(relay.port, link) as member:
+            signature = link.sign("chat.example", member.open())
+            member.text(hello_text(link.room, link.access, signature))
+            assert member.json()["type"] == "welcome"

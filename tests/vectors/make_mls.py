@@ -5,7 +5,7 @@ keys derived with hashlib, hmac and plain X25519, Ed25519 and AES-GCM.
 
 mls-r7.json: `small_order` lists every value that R7 refuses, found as roots of the doubling
 formulas, so that the lists are complete; `keys` are encodings with their verdict; `signatures`
-are over SignWithLabel content, `sound` telling whether the curve equation holds.
+are over SignWithLabel content, `sound` telling whether the curve equation (without cofactor) holds.
 
 mls-traps.json: what went wrong in other implementations. `blank_root`: a commit after which the
 root is blank, so that the commit secret follows the last path secret, not the root's (RFC 9420
@@ -190,6 +190,18 @@ def r7_signatures() -> list[dict[str, Any]]:
         k = challenge(r, encode(point))
         holds = times(k, point) == (0, 1)
         case("key of small order", False, r, encode(point), nonce, holds)
+    # Points with a part of small order have no bytes to tell them by. The equation without cofactor
+    # decides; one multiplied by 8 would hold for all of these.
+    for point in torsion():
+        if point == (0, 1):
+            continue
+        r = encode(add(times(nonce, BASE), point))
+        s = (nonce + challenge(r, public) * secret) % L
+        case("R of mixed order", False, r, public, s, False)
+        r, mixed = encode(times(nonce, BASE)), encode(add(key, point))
+        k = challenge(r, mixed)
+        holds = times(k, point) == (0, 1)
+        case("key of mixed order", holds, r, mixed, (nonce + k * secret) % L, holds)
     r = encode(times(nonce, BASE))
     case("key not reduced", False, r, bytes.fromhex(little(P + 1)), nonce, True)
     return cases

@@ -88,7 +88,7 @@ def test_a_reference_is_read_for_policy_to_refuse():
         public(EMPTY, kind=2),
         public(EMPTY, sender=b"\2" + bytes(4)),
         public(EMPTY, sender=b"\3"),
-        public(EMPTY, sender=b"\0"),
+        *[public(EMPTY, sender=bytes((kind,)))[:-2] for kind in (0, 2, 3, 5)],
         public(opaque(b"") + b"\2"),
         public(opaque(b"\0" + framing.encode_remove(1)) + b"\0"),
         public(opaque(b"\3" + framing.encode_remove(1)) + b"\0"),

@@ -157,6 +157,13 @@ def test_nobody_joins_with_a_group_info_of_the_epoch_before():
             group.follow(staged.commit, room.fence)
 
 
+def test_what_is_no_commit_is_refused():
+    room = world(2)
+    for data in (b"", room[1].group_info(room.fence), room[1].encrypt(b"x", room.fence, SIZE)):
+        with pytest.raises(CommitRefusedError, match="syntax"):
+            room[0].follow(data, room.fence)
+
+
 # Messages
 
 

@@ -1,5 +1,7 @@
 """The cipher suite, and which keys and signatures it refuses before a library sees them (R7)."""
 
+import hashlib
+import hmac
 import json
 from pathlib import Path
 
@@ -171,6 +173,22 @@ def test_an_exported_init_secret_is_shared_with_the_keys_owner_only():
     assert SUITE.export_to(pair.public)[0] != output
     with pytest.raises(AuthenticationError):
         SUITE.export_from(pair.private, bytes(32))
+
+
+def test_labels_are_spelt_as_in_rfc_9420():
+    def plain(secret, info, length):
+        return hmac.new(secret, info + b"\1", hashlib.sha256).digest()[:length]
+
+    secret, label = bytes(range(32)), b"\x0cMLS 1.0 name"
+    info = b"\0\x10" + label + b"\7context"
+    assert SUITE.expand_with_label(secret, "name", b"context", 16) == plain(secret, info, 16)
+    assert SUITE.derive_secret(secret, "name") == plain(secret, b"\0\x20" + label + b"\0", 32)
+    info = b"\0\x0c" + label + b"\4\0\0\1\2"
+    assert SUITE.derive_tree_secret(secret, "name", 258, 12) == plain(secret, info, 12)
+    assert SUITE.reference("name", b"value") == SUITE.hash(b"\4name\5value")
+    assert SUITE.extract(b"", b"ikm") == SUITE.mac(bytes(32), b"ikm")
+    assert SUITE.extract(b"salt", b"ikm") == SUITE.mac(b"salt", b"ikm")
+    assert SUITE.hash(b"abc").hex().startswith("ba7816bf8f01cfea")
 
 
 def test_expand_is_that_of_rfc_5869():

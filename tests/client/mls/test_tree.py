@@ -282,6 +282,22 @@ def test_unmerged_leaves_count_as_never_added_in_parent_hashes():
     assert {u for n in holed.nodes if isinstance(n, ParentNode) for u in n.unmerged} == {1, 2}
 
 
+def test_an_inner_nodes_unmerged_leaf_counts_as_never_added_too():
+    room = world(8)
+    for committer, removes in ((0, (5,)), (6, ()), (0, ())):
+        room = room.after(room[committer].commit(removes, room.fence))
+    tree, index = rfc.added(room[0]._tree, leaf(5))
+    assert index == 5
+    assert [n for n, v in enumerate(tree.nodes) if isinstance(v, ParentNode) and v.unmerged] == [
+        7,
+        11,
+    ]
+    assert tree.has_sound_parents()
+    for spoiled in (7, 11):
+        changed = replace(tree.nodes[spoiled], unmerged=())
+        assert not tree.replaced({spoiled: changed}).has_sound_parents()
+
+
 def test_the_tree_hash_covers_every_node():
     room = world(5)
     tree = room[0]._tree

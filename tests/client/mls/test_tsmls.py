@@ -34,7 +34,7 @@ PSK_ID = b"beacon room psk v1"
 APPLICATION, COMMIT, GROUP_INFO = 1, 2, 3
 SIZE = 512
 # What stands around content, signature and padding: MLSMessage (4), group id (17), epoch (8),
-# content type (1), authenticated data (28), sender data (29), the ciphertext's length (2), tag (16).
+# content type (1), authenticated data (28), sender data (29), length (2), tag (16).
 AROUND = 105
 
 

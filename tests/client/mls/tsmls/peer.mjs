@@ -125,7 +125,8 @@ const ops = {
   },
 
   async groupInfo(member, { binding }) {
-    return encode("mls_group_info", "groupInfo", await describe(member.state, unhex(binding), suite))
+    const groupInfo = await describe(member.state, unhex(binding), suite)
+    return encode("mls_group_info", "groupInfo", groupInfo)
   },
 
   // `padUntil` is the length of content, signature and padding together.
