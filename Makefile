@@ -26,8 +26,10 @@ gate:
 	$(if $(wildcard tests/static/*.test.js),node --test tests/static/)
 
 bench: $(VENV)/tested
+	@scripts/node
+	@cd bench && npm ci --silent
 	$(BIN)/python -m bench.mls
-	$(BIN)/python -m bench.fanout
+	$(BIN)/python -m bench.fanout --rounds 5 --seconds 4 --window 16
 
 lock: $(VENV)/tested
 	scripts/lock $(BIN)/python

@@ -105,6 +105,14 @@ def test_r07_s_must_be_below_l(s):
             check_signature(signature)
 
 
+def test_r07_s_is_refused_from_l_on():
+    r = bytes.fromhex(R7["signatures"][0]["signature"])[:32]
+    check_signature(r + (L25519 - 1).to_bytes(32, "little"))
+    for s in (L25519, L25519 + 1, 2 * L25519, 2**256 - 1):
+        with pytest.raises(FrameError):
+            check_signature(r + s.to_bytes(32, "little"))
+
+
 @pytest.mark.parametrize("length", [0, 63, 65])
 def test_r07_a_signature_has_64_bytes(length):
     with pytest.raises(FrameError):

@@ -1,8 +1,8 @@
 // Puts ts-mls 1.6.4 right where it departs from RFC 9420 12.4.1; load with `node --import`.
 //
 // The commit secret follows the last path secret of the UpdatePath: one "path" step, whatever is at
-// the root. ts-mls walks up to the root and takes a step for it even where the root stays blank. With
-// the last secret itself at a blank root, the step that ts-mls then takes is the only one.
+// the root. ts-mls walks up to the root and takes a step for it even where the root stays blank.
+// With the last secret itself at a blank root, the step that ts-mls then takes is the only one.
 // Its other departure (12.4.3.2, the length inside of external_pub) is met in groupinfo.mjs.
 
 import { register } from "node:module"
