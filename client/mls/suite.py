@@ -21,12 +21,13 @@ from nacl.bindings import (
 from nacl.exceptions import BadSignatureError
 from nacl.exceptions import RuntimeError as SodiumError
 
-from client.errors import AuthenticationError, FrameError
+from client.errors import AuthenticationError, FrameError, StateError
 from client.mls.codec import opaque, u16, u32
 
 P25519 = 2**255 - 19
 L25519 = 2**252 + 27742317777372353535851937790883648493
 _MASK255 = 2**255 - 1
+_SIGNING_KEY_BYTES = 64
 
 
 def _small_order_x25519() -> frozenset[int]:
@@ -163,7 +164,12 @@ class Suite:
     # Signatures
 
     def sign(self, private: bytes, label: str, content: bytes) -> bytes:
-        """SignWithLabel (RFC 9420 5.1.2); ``private`` is that of a SignatureKeyPair."""
+        """SignWithLabel (RFC 9420 5.1.2); ``private`` is that of a SignatureKeyPair.
+
+        Raises StateError for one that was wiped: the library would read past its end.
+        """
+        if len(private) != _SIGNING_KEY_BYTES:
+            raise StateError("this signature key is gone")
         return crypto_sign(_sign_content(label, content), private)[:64]
 
     def verify(self, public: bytes, label: str, content: bytes, signature: bytes) -> None:

@@ -266,12 +266,14 @@ class Tree:
         Return the tree and the parent hash that the leaf must carry.
         """
         steps = self.filtered_path(leaf)
-        tree = self.replaced(dict.fromkeys(direct_path(2 * leaf, self.width)))
+        changes: dict[int, Node | None] = dict.fromkeys(direct_path(2 * leaf, self.width))
         parent_hash = b""
+        # From the root down; the copath's hashes are those of this tree, for no change is in them.
         for step, key in reversed(list(zip(steps, keys, strict=True))):
-            tree = tree.replaced({step.node: ParentNode(key, parent_hash)})
-            parent_hash = tree.parent_hash(step.node, step.copath)
-        return tree, parent_hash
+            node = changes[step.node] = ParentNode(key, parent_hash)
+            data = opaque(node.encryption_key) + opaque(node.parent_hash)
+            parent_hash = self.suite.hash(data + opaque(self.subtree_hash(step.copath)))
+        return self.replaced(changes), parent_hash
 
     def has_sound_parents(self) -> bool:
         """Say whether every parent node is bound to a descendant by parent hash (7.9.2)."""

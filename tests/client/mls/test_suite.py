@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nacl import exceptions
 from nacl.bindings import crypto_scalarmult
 
-from client.errors import AuthenticationError, FrameError
+from client.errors import AuthenticationError, FrameError, StateError
 from client.mls import suite as module
 from client.mls.suite import (
     L25519,
@@ -134,6 +134,13 @@ def test_signatures_are_those_of_another_library():
     for label, content in (("another", b"content"), ("a label", b"contend")):
         with pytest.raises(AuthenticationError):
             SUITE.verify(key.public, label, content, theirs)
+
+
+@pytest.mark.parametrize("length", [0, 32, 63, 65])
+def test_a_key_of_another_length_signs_nothing(length):
+    """PyNaCl does not look: it would sign with whatever lies behind."""
+    with pytest.raises(StateError):
+        SUITE.sign(bytes(length), "label", b"content")
 
 
 @settings(deadline=None)
