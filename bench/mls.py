@@ -124,7 +124,7 @@ def print_line(label: str, cells: Sequence[object]) -> None:
 
 def print_groups(shape: str, sizes: Sequence[int], groups: Sequence[World], runs: int) -> None:
     """Print one shape's table."""
-    print_line(f"{shape}, members", sizes)
+    print_line(f"ms; {shape}, members", sizes)
     columns = [list(rows(world, runs)) for world in groups]
     for row in zip(*columns, strict=True):
         print_line(row[0][0], [text for _, text in row])

@@ -24,6 +24,7 @@ from client import (
 )
 from client.errors import AuthenticationError
 from client.seal import Kind, unseal
+from client.transport import Connection
 from client.wire import Frame, parse_binary
 from tests.e2e.process import RelayProcess, relay_process
 
@@ -218,9 +219,19 @@ async def test_expected_words_are_those_that_a_member_reads_out(relay: RelayProc
         await open_room(create_link(relay.url), expect_words=words).__aenter__()
 
 
-def test_relay_memory_and_logs_hold_no_plaintext(relay: RelayProcess) -> None:
-    """Everything that the relay ever had in memory is searched: nothing that was said is there."""
+def test_relay_memory_and_logs_hold_no_plaintext(
+    relay: RelayProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the relay gets and what it holds is searched: nothing that was said is there."""
     link = create_link(relay.url)
+    received = bytearray()
+    send = Connection.send
+
+    def note(self: Connection, data: str | bytes) -> None:
+        received.extend(data.encode() if isinstance(data, str) else data)
+        send(self, data)
+
+    monkeypatch.setattr(Connection, "send", note)
     texts = ["plum-otter-canary-text", "violet-harbour-nick"]
 
     async def talk() -> bytes:
@@ -237,8 +248,10 @@ def test_relay_memory_and_logs_hold_no_plaintext(relay: RelayProcess) -> None:
     secrets = [text.encode() for text in texts]
     secrets += [text.encode("utf-16-le") for text in texts]
     secrets += [link.secret, link.to_url().partition("#")[2].encode(), keys.psk, keys.seal]
+    assert len(received) > 4096
     for secret in secrets:
         assert secret not in image
+        assert secret not in received
     assert len(relay.printed) == 1
     assert relay.stop() == 0
     assert len(relay.printed) == 1
