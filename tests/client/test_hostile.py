@@ -11,13 +11,14 @@ import pytest
 
 from client.errors import FrameError
 from client.event import Message
+from client.ledger import HOLD_S
 from client.stay import Phase
 from client.wire import NEED, parse_binary
 from tests.model import ModelRelay, text
 from tests.pair import Client, Stage
 
 SEEDS = range(int(os.environ.get("BEACON_HOSTILE_SEEDS", "12")))
-STEPS = 400
+STEPS = 1500
 HEALING_S = 300.0
 
 
@@ -34,10 +35,10 @@ class Hostile:
     def step(self) -> None:
         stage = self.stage
         client = self.random.choice(stage.clients)
-        match self.random.randrange(12):
-            case 0:
+        match self.random.randrange(40):
+            case 0 if self.random.random() < 0.2:
                 stage.cut(client)
-            case 1 | 2 if client.room.phase is not Phase.CLOSED:
+            case 1 | 2 | 8 if client.room.phase is not Phase.CLOSED:
                 self.said.append(f"text {len(self.said)}")
                 stage.say(client, self.said[-1])
             case 3:
@@ -45,7 +46,7 @@ class Hostile:
                 stage.perform(client, client.room.tick(stage.now))
             case 4 if self.seen and client.session is not None:
                 stage.deliver(client, self.mutate(self.random.choice(self.seen)))
-            case 5 if client.session is not None:
+            case 5 if client.session is not None and self.random.random() < 0.3:
                 stage.deliver(client, self.invent(client))
             case 6 if client.session is not None and client.session.inbox:
                 self.seen.append(client.session.inbox.popleft())
@@ -71,7 +72,7 @@ class Hostile:
         match self.random.randrange(5):
             case 0:
                 changed[self.random.randrange(len(changed))] ^= 1 << self.random.randrange(8)
-            case 1:
+            case 1 if changed[0] == 0x11:
                 changed[2:4] = bytes.fromhex(self.random.choice(self.stage.clients).room.tag[2:])  # type: ignore[index]
             case 2:
                 changed[4:12] = struct.pack("!Q", self.stage.relay.seq + self.random.randrange(4))
@@ -127,7 +128,8 @@ def test_hostile_relay_breaks_nothing_that_heals(seed: int) -> None:
         heard = [event.text for event in client.events if isinstance(event, Message)]
         assert len(set(heard)) == len(heard)
         stage.say(client, f"after {client.room.tag}")
-    stage.settle()
+    # What the relay took and never showed is a hole, and holds back for its time (R33).
+    stage.wait(HOLD_S + 1)
     for client in stage.clients:
         assert sum(t.startswith("after") for t in client.texts) == 2
     assert parse_binary(stage.relay.info())
