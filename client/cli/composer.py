@@ -12,6 +12,7 @@ HELP = (
     "/who          who is here",
     "/verify       six words that all here must have alike: compare them by voice",
     "/nick NAME    take a nickname; only the room's members learn it",
+    "/send, /drop  say or forget what was held back because somebody joined meanwhile",
     "/quit         leave (also Ctrl-D); nothing stays behind",
     "//text        say something that begins with a slash",
     "Each line is a message, and so is each line of what you paste, once you press Enter.",
@@ -44,6 +45,16 @@ class Verify:
 
 
 @dataclass(frozen=True)
+class SendHeld:
+    """`/send`."""
+
+
+@dataclass(frozen=True)
+class DropHeld:
+    """`/drop`."""
+
+
+@dataclass(frozen=True)
 class Help:
     """`/help`."""
 
@@ -53,8 +64,15 @@ class Quit:
     """`/quit`."""
 
 
-Order = Say | Rename | Who | Verify | Help | Quit
-_BARE: dict[str, Order] = {"/who": Who(), "/verify": Verify(), "/help": Help(), "/quit": Quit()}
+Order = Say | Rename | Who | Verify | SendHeld | DropHeld | Help | Quit
+_BARE: dict[str, Order] = {
+    "/who": Who(),
+    "/verify": Verify(),
+    "/send": SendHeld(),
+    "/drop": DropHeld(),
+    "/help": Help(),
+    "/quit": Quit(),
+}
 
 
 def read(typed: str) -> Order | None:

@@ -6,7 +6,7 @@ Keeps the line being typed intact while others talk, and shows everything in the
 import asyncio
 import sys
 import time
-from dataclasses import replace
+from collections.abc import Iterable
 from typing import assert_never
 
 from prompt_toolkit.patch_stdout import patch_stdout
@@ -15,6 +15,7 @@ from client import (
     ClientError,
     EpochChanged,
     Event,
+    HeldError,
     RoomSession,
     StateChanged,
     Status,
@@ -22,7 +23,19 @@ from client import (
     open_room,
 )
 from client.cli.arguments import Join
-from client.cli.composer import HELP, Help, Order, Quit, Rename, Say, Verify, Who, read
+from client.cli.composer import (
+    HELP,
+    DropHeld,
+    Help,
+    Order,
+    Quit,
+    Rename,
+    Say,
+    SendHeld,
+    Verify,
+    Who,
+    read,
+)
 from client.cli.exits import Exit, explain
 from client.cli.order import Own, in_order
 from client.cli.pipe import unless
@@ -73,6 +86,8 @@ class Conversation:
         self._screen = Screen(prompt=self._me, status=self._status)
         self._waiting: asyncio.Queue[Item] = asyncio.Queue(_MAX_WAITING)
         self._unsent: dict[asyncio.Task[None], str] = {}
+        # Texts that would have reached somebody who came after them: the person decides (R24).
+        self._held: list[str] = []
         self._leaving = False
         self._cut = False
         # None until the person has asked for the words, then whether they are still the same.
@@ -163,15 +178,18 @@ class Conversation:
     async def _obey(self, order: Order) -> None:
         match order:
             case Say(texts=texts):
-                for text in texts:
-                    self._unsent[asyncio.create_task(self._say(text))] = text
+                self._begin(texts, strict=True)
+            case SendHeld():
+                held, self._held = self._held, []
+                self._begin(held, strict=False)
+            case DropHeld():
+                self._held.clear()
             case Rename(nick=nick):
                 await self._rename(nick)
             case Who():
                 members = self._room.members
                 self._screen.show(notice(f"{len(members)} here:"))
-                # The library tells what others told it, and nobody tells us our own nickname.
-                for line in roster(replace(m, nick=self._nick) if m.me else m for m in members):
+                for line in roster(members):
                     self._screen.show(line)
             case Verify():
                 self._words_stand = True
@@ -187,6 +205,10 @@ class Conversation:
             case _ as unreachable:
                 assert_never(unreachable)
 
+    def _begin(self, texts: Iterable[str], *, strict: bool) -> None:
+        for text in texts:
+            self._unsent[asyncio.create_task(self._say(text, strict=strict))] = text
+
     async def _rename(self, nick: str) -> None:
         try:
             await self._room.set_nick(nick)
@@ -196,11 +218,17 @@ class Conversation:
             self._nick = nick
             self._screen.show([Piece("* you are now "), *self._me()])
 
-    async def _say(self, text: str) -> None:
+    async def _say(self, text: str, *, strict: bool) -> None:
         task = asyncio.current_task()
         assert task is not None
         try:
-            sent = await self._room.send(text)
+            sent = await self._room.send(text, strict=strict)
+        except HeldError:
+            self._unsent.pop(task)
+            self._held.append(text)
+            await self._waiting.put(
+                notice(f"held back, for somebody joined meanwhile: {clean(text)} (/send or /drop)")
+            )
         except ClientError as exc:
             if self._leaving:
                 return
@@ -219,6 +247,8 @@ class Conversation:
         for task, text in list(self._unsent.items()):
             task.cancel()
             self._screen.show(notice(f"not sent: {clean(text)}"))
+        for text in self._held:
+            self._screen.show(notice(f"not sent: {clean(text)}"))
         if self._screen.abandoned.strip():
             self._screen.show(notice(f"not sent: {clean(self._screen.abandoned)}"))
 
@@ -235,6 +265,8 @@ class Conversation:
             parts.append(f"{len(self._room.members)} here")
         if self._unsent:
             parts.append(f"{len(self._unsent)} not sent yet")
+        if self._held:
+            parts.append(f"{len(self._held)} held back: /send or /drop")
         if self._words_stand is None:
             parts.append("/verify: compare six words")
         elif self._words_stand:

@@ -4,7 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.cli.composer import Help, Order, Quit, Rename, Say, Verify, Who, read
+from client.cli.composer import (
+    DropHeld,
+    Help,
+    Order,
+    Quit,
+    Rename,
+    Say,
+    SendHeld,
+    Verify,
+    Who,
+    read,
+)
 from client.errors import UsageError
 
 
@@ -23,6 +34,8 @@ from client.errors import UsageError
         ("/who ", Who()),
         ("/verify", Verify()),
         ("/help", Help()),
+        ("/send", SendHeld()),
+        ("/drop", DropHeld()),
         ("/quit", Quit()),
         ("/nick ann", Rename("ann")),
         ("/nick  ann b ", Rename("ann b")),
