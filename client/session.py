@@ -226,7 +226,7 @@ class RoomSession:
     async def _pause(self, after_s: float | None) -> None:
         if self._closed:
             return
-        wait = after_s if after_s == 0.0 else self._backoff.next_s(after_s)
+        wait = self._backoff.next_s(after_s)
         self._set_state(
             State(Status.RECONNECTING, time.monotonic() + wait, "none", self._backoff.attempt)
         )

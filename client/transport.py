@@ -42,10 +42,16 @@ class Backoff:
     attempt: int = 0
 
     def next_s(self, at_least_s: float | None = None) -> float:
-        """Return how long to wait now, and count the attempt that follows."""
+        """Return how long to wait now, and count the attempt that follows.
+
+        0.0 asks for an attempt at once; that is granted to the first since a connection stood, or
+        a relay that gives reasons to come back could make us do so without end.
+        """
         wait = BACKOFF_S[min(self.attempt, len(BACKOFF_S) - 1)]
         self.attempt += 1
         wait *= 1 + JITTER * (2 * self.draw() - 1)
+        if at_least_s == 0.0:
+            return 0.0 if self.attempt == 1 else wait
         return wait if at_least_s is None else at_least_s + wait * JITTER
 
     def reset(self) -> None:

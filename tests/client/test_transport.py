@@ -25,6 +25,13 @@ def test_jitter_is_a_fifth_at_most(drawn: float) -> None:
         assert abs(backoff.next_s() - expected) <= expected * JITTER
 
 
+def test_attempt_at_once_is_granted_once() -> None:
+    backoff = Backoff(lambda: 0.5)
+    assert [backoff.next_s(0.0) for _ in range(3)] == [0.0, 2.0, 4.0]
+    backoff.reset()
+    assert backoff.next_s(0.0) == 0.0
+
+
 def test_time_that_the_relay_asks_for_is_kept() -> None:
     assert Backoff(lambda: 0.0).next_s(30.0) >= 30.0
 
