@@ -7,12 +7,17 @@ import hashlib
 import json
 import unicodedata
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeGuard
 
 from client.errors import FrameError, UsageError
 
 MAX_TEXT_CHARS = 500
 MAX_NICK_CHARS = 32
 MAX_INT = 2**53 - 1
+# Leaves of the largest group, and the counters that one repair may carry (PROTOCOL 9).
+MAX_ENTRIES = 256
+MAX_PARTS = 64
 _LENGTH_BYTES = 2
 
 
@@ -44,6 +49,39 @@ class Void:
 
 
 @dataclass(frozen=True)
+class Pulse:
+    """What its sender has said and received; takes no counter of its own (R31).
+
+    ``received``: leaves, ascending, each with the first counter that is counted from, and the last
+    up to which nothing is missing since (one less than the first, where nothing came).
+    """
+
+    counter: int
+    base: int
+    nick: str | None
+    received: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request for what is missing: leaf, first and last counter, ascending (R32)."""
+
+    counter: int
+    base: int
+    holes: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True)
+class Repair:
+    """Contents sent again, by ascending counter: to one leaf, sealed to it, or plain (R32)."""
+
+    counter: int
+    base: int
+    leaf: int | None
+    parts: tuple[tuple[int, bytes], ...]
+
+
+@dataclass(frozen=True)
 class Other:
     """A content of a type that this version does not know: counted, not shown."""
 
@@ -51,11 +89,19 @@ class Other:
     base: int
 
 
-Content = Text | Nick | Void
-_TYPES = {Text: "text", Nick: "nick", Void: "void"}
+Counted = Text | Nick | Void
+Content = Counted | Pulse | Ask | Repair
+_TYPES = {
+    Text: "text",
+    Nick: "nick",
+    Void: "void",
+    Pulse: "pulse",
+    Ask: "ask",
+    Repair: "repair",
+}
 
 
-def digest(content: Content | Other) -> bytes:
+def digest(content: Counted | Other) -> bytes:
     """Name what a content says, so that a second one under its counter can be told apart (R30).
 
     The same text goes again with another base after a commit, which is no equivocation; a void
@@ -91,59 +137,140 @@ def check_nick(nick: str) -> str:
 
 
 def serialize(content: Content) -> bytes:
-    """Spell a content: head length (2), head; always within the largest size class."""
-    fields: dict[str, int | str] = {
+    """Spell a content: head length (2), head, raw bytes.
+
+    A counted one is always within the largest size class.
+    """
+    fields: dict[str, object] = {
         "type": _TYPES[type(content)],
         "counter": content.counter,
         "base": content.base,
     }
-    if not isinstance(content, Void) and content.nick is not None:
+    raw = b""
+    if isinstance(content, Text | Nick | Pulse) and content.nick is not None:
         fields["nick"] = content.nick
-    if isinstance(content, Text):
-        fields["text"] = content.text
-    head = _dump(fields)
-    return len(head).to_bytes(_LENGTH_BYTES, "big") + head
+    match content:
+        case Text():
+            fields["text"] = content.text
+        case Pulse():
+            fields["received"] = content.received
+        case Ask():
+            fields["holes"] = content.holes
+        case Repair():
+            if content.leaf is not None:
+                fields["leaf"] = content.leaf
+            fields["counters"] = [counter for counter, _ in content.parts]
+            raw = b"".join(_sized(sealed) for _, sealed in content.parts)
+        case _:
+            pass
+    return _sized(_dump(fields)) + raw
+
+
+def _sized(data: bytes) -> bytes:
+    return len(data).to_bytes(_LENGTH_BYTES, "big") + data
 
 
 def parse(data: bytes) -> Content | Other:
     """Read a content; raise FrameError for anything but the one spelling of a known type."""
-    length = int.from_bytes(data[:_LENGTH_BYTES], "big")
-    head = data[_LENGTH_BYTES : _LENGTH_BYTES + length]
-    if len(head) != length:
-        raise FrameError("content cut short")
+    head, raw = _take(data)
     try:
         fields = json.loads(head.decode("utf-8"))
     except (ValueError, RecursionError) as exc:
         raise FrameError("content is not JSON") from exc
     if not isinstance(fields, dict) or not isinstance(fields.get("type"), str):
         raise FrameError("content without a type")
-    content = _read(fields)
+    content = _read(fields, raw)
     if not isinstance(content, Other) and serialize(content) != data:
         raise FrameError("content in another spelling")
     return content
 
 
-def _read(fields: dict[str, object]) -> Content | Other:
+def _take(data: bytes) -> tuple[bytes, bytes]:
+    """Split off what its length (2) stands before."""
+    end = _LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES], "big")
+    if len(data) < max(end, _LENGTH_BYTES):
+        raise FrameError("content cut short")
+    return data[_LENGTH_BYTES:end], data[end:]
+
+
+def _read(fields: dict[str, object], raw: bytes) -> Content | Other:
     counter, base, nick = fields.get("counter"), fields.get("base"), fields.get("nick")
-    if type(counter) is not int or type(base) is not int or not 0 <= base < counter <= MAX_INT:
+    if not _is_number(counter) or not _is_number(base):
         raise FrameError("content with a wrong counter")
-    if fields["type"] == "void":
-        return Void(counter, base)
-    if fields["type"] not in ("text", "nick"):
-        return Other(counter, base)
-    if nick is not None and not (isinstance(nick, str) and _is_nick(nick)):
-        raise FrameError("content with a wrong nickname")
-    if fields["type"] == "nick":
-        if nick is None:
+    kind = fields["type"]
+    if base > counter or (base == counter and kind not in ("pulse", "ask", "repair")):
+        raise FrameError("content with a wrong base")
+    if nick is not None and kind in ("text", "nick", "pulse"):
+        if not isinstance(nick, str) or not _is_nick(nick):
+            raise FrameError("content with a wrong nickname")
+    else:
+        nick = None
+    match kind:
+        case "void":
+            return Void(counter, base)
+        case "nick" if nick is not None:
+            return Nick(counter, base, nick)
+        case "text":
+            return Text(counter, base, nick, _read_text(fields.get("text")))
+        case "pulse":
+            received = _read_rows(fields.get("received"), 3, MAX_ENTRIES)
+            if any(a[0] >= b[0] for a, b in pairwise(received)):
+                raise FrameError("leaves out of order")
+            if any(not 1 <= first <= last + 1 for _, first, last in received):
+                raise FrameError("counters out of order")
+            rows = tuple((leaf, first, last) for leaf, first, last in received)
+            return Pulse(counter, base, nick, rows)
+        case "ask":
+            holes = _read_rows(fields.get("holes"), 3, MAX_ENTRIES)
+            if any(not 1 <= first <= last for _, first, last in holes) or any(
+                (a[0], a[2]) >= (b[0], b[1]) for a, b in pairwise(holes)
+            ):
+                raise FrameError("holes out of order")
+            return Ask(counter, base, tuple((leaf, first, last) for leaf, first, last in holes))
+        case "repair":
+            return _read_repair(counter, base, fields, raw)
+        case "nick":
             raise FrameError("content without its nickname")
-        return Nick(counter, base, nick)
-    text = fields.get("text")
+        case _:
+            return Other(counter, base)
+
+
+def _read_text(text: object) -> str:
     if not isinstance(text, str) or len(text) > MAX_TEXT_CHARS or _has_surrogates(text):
         raise FrameError("content with a wrong text")
-    return Text(counter, base, nick, text)
+    return text
 
 
-def _dump(fields: dict[str, int | str]) -> bytes:
+def _read_rows(rows: object, width: int, most: int) -> list[list[int]]:
+    """Read a list of at most ``most`` lists of ``width`` numbers."""
+    if not isinstance(rows, list) or len(rows) > most:
+        raise FrameError("content with a wrong list")
+    for row in rows:
+        if not isinstance(row, list) or len(row) != width or not all(map(_is_number, row)):
+            raise FrameError("content with a wrong list")
+    return rows
+
+
+def _read_repair(counter: int, base: int, fields: dict[str, object], raw: bytes) -> Repair:
+    leaf, counters = fields.get("leaf"), fields.get("counters")
+    if not isinstance(counters, list) or len(counters) > MAX_PARTS:
+        raise FrameError("repair of something else")
+    if leaf is not None and not _is_number(leaf):
+        raise FrameError("repair for nobody")
+    if not all(map(_is_number, counters)) or any(a >= b for a, b in pairwise(counters)):
+        raise FrameError("counters out of order")
+    parts = []
+    for number in counters:
+        sealed, raw = _take(raw)
+        parts.append((number, sealed))
+    return Repair(counter, base, leaf, tuple(parts))
+
+
+def _is_number(value: object) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value <= MAX_INT
+
+
+def _dump(fields: dict[str, object]) -> bytes:
     # JSON escapes U+007F in no implementation that we speak to; json.dumps leaves it as it is.
     return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
 

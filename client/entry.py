@@ -32,6 +32,7 @@ class Line:
 
     confirmed_transcript_hash: bytes
     tree_hash: bytes
+    confirmation_tag: bytes
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,11 @@ def candidates(keys: Keys, info: Info, line: Line | None = None) -> list[Candida
             inspected = mls.inspect(plain, keys.room_id, info.fence)
         except (AuthenticationError, CommitRefusedError, FrameError):
             continue
-        found = Line(inspected.confirmed_transcript_hash, inspected.tree_hash)
+        found = Line(
+            inspected.confirmed_transcript_hash,
+            inspected.tree_hash,
+            inspected.outside.confirmation_tag,
+        )
         if line is None or found == line:
             usable.append(Candidate(inspected))
     return usable

@@ -39,6 +39,10 @@ class AuthenticationError(ClientError):
         super().__init__("authentication failed")
 
 
+class ForeignError(AuthenticationError):
+    """Not of this epoch, though its seal is genuine: its sender is on another line of epochs."""
+
+
 class CommitRefusedError(ClientError):
     """A public check failed: every member refuses this commit alike and keeps its epoch (R12).
 
@@ -53,14 +57,17 @@ class CommitRefusedError(ClientError):
 class StrandedError(ClientError):
     """The public checks passed, a private one did not: others may have followed (R12).
 
-    The two hashes are those of the epoch that this member could not enter; only a GroupInfo that
-    bears both may be used to rejoin.
+    The two hashes and the tag are those of the epoch that this member could not enter; only a
+    GroupInfo that bears all three may be used to rejoin.
     """
 
-    def __init__(self, confirmed_transcript_hash: bytes, tree_hash: bytes) -> None:
+    def __init__(
+        self, confirmed_transcript_hash: bytes, tree_hash: bytes, confirmation_tag: bytes
+    ) -> None:
         super().__init__("stranded by a commit")
         self.confirmed_transcript_hash = confirmed_transcript_hash
         self.tree_hash = tree_hash
+        self.confirmation_tag = confirmation_tag
 
 
 class RemovedError(ClientError):

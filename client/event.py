@@ -43,24 +43,33 @@ class Presence(Enum):
 
 @dataclass(frozen=True)
 class Member:
-    """One person in the room; ``heard`` once a message of theirs has been opened (R14)."""
+    """One person in the room; ``heard`` once a message of theirs has been opened (R14).
+
+    ``silent``: heard once, but not for 150 s (R33).
+    """
 
     tag: Tag
     nick: str | None
     presence: Presence
     me: bool
     heard: bool
+    silent: bool = False
 
 
 @dataclass(frozen=True)
 class Message:
-    """Somebody else's text, authenticated, in the sender's order, exactly once."""
+    """Somebody else's text, authenticated, in the sender's order, exactly once.
+
+    ``late``: it did not come in the place of its number, but was held back behind a hole, or came
+    as a repair, whose number ``seq`` then is.
+    """
 
     sender: Tag
     nick: str | None
     text: str
     life: str
     seq: int
+    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,41 @@ class Missing:
     count: int
     life: str
     seq: int
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """``count`` of ``of`` others have our message that was ordered at ``seq`` of ``life``.
+
+    Told when the count grows, or ``of`` shrinks: somebody left who had not confirmed it.
+    """
+
+    life: str
+    seq: int
+    count: int
+    of: int
+
+
+@dataclass(frozen=True)
+class Equivocation:
+    """A member sent two different messages as one; the first is what was shown (R30)."""
+
+    sender: Tag
+    nick: str | None
+    life: str
+    seq: int
+
+
+@dataclass(frozen=True)
+class Unconfirmed:
+    """None of these others was heard 5 s after we came in: they may not be there at all (R14)."""
+
+    tags: tuple[Tag, ...]
+
+
+@dataclass(frozen=True)
+class Superseded:
+    """Our seat was resumed on another connection; the stay ends (R27)."""
 
 
 @dataclass(frozen=True)
@@ -148,16 +192,18 @@ class Notice:
 
 
 NOTICES = {
+    "another_group": "the room is another group than before; compare the six words again",
     "commit_refused": "a member sent a change of the group that breaks the rules; it was ignored",
     "degraded": "the relay has trouble and may lose its log",
+    "divided": "the room has come apart; looking for the others",
     "draining": "the relay is about to restart; reconnecting by itself",
-    "equivocation": "a member sent two different messages as one",
     "events_dropped": "the program read too slowly; some events were dropped",
     "frame_refused": "a message could not be authenticated; it was dropped",
     "relay_equivocates": "the relay contradicts itself about the order",
     "relay_gap": "the relay left something out of the order",
     "relay_mislabels": "the relay showed a message under another tag; it was dropped",
     "relay_notice": "the operator of the relay has a notice",
+    "relay_silent": "the relay does not answer; reconnecting",
     "removed": "a member removed you; joining again",
     "reset": "the relay lost the room; it is being restored",
     "stranded": "a change of the group could not be followed; joining again",
@@ -167,6 +213,10 @@ NOTICES = {
 Event = (
     Message
     | Missing
+    | Delivered
+    | Equivocation
+    | Unconfirmed
+    | Superseded
     | Joined
     | Left
     | Away

@@ -1,39 +1,122 @@
 """Completeness: what each sender's counter says of what arrived (R30, R33).
 
-Knows counters, duplicates, holes and order; knows nothing of keys but that they name a sender.
-Pulses and repair will fill holes here; until then a hole closes by time.
+Knows counters, duplicates, holes and order; knows nothing of keys but that they name a sender. A
+hole is a counter that its sender's own frames say exists and that did not come; what others say
+is worth asking for, but proves nothing.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 HOLD_S = 10.0
 # A sender whose relay withheld more than this gets no more held back: memory over completeness.
 MAX_HELD = 64
-# Digests kept per sender to tell a duplicate from an equivocation; as far back as repair will go.
+# Digests kept per sender to tell a duplicate from an equivocation; as far back as repair goes.
 MAX_REMEMBERED = 64
 # Senders remembered after they left, so that a message resent after a rejoin is still known.
 MAX_SENDERS = 512
+# What is asked for: the next counters, each so often (R32).
+MAX_WANTED = 64
+MAX_ASKS = 3
+# So long after a hole was given up nothing behind it is confirmed: its sender, who keeps what it
+# said for 120 s from when it learns that it was ordered, would take the hole for filled.
+LOST_S = 240.0
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Verdict(Generic[T]):
-    """What to show now: ``items`` in order, before them a hole of ``missing`` if not 0."""
+class Gap:
+    """``count`` contents in a row that did not come, in their place."""
 
-    items: tuple[T, ...] = ()
-    missing: int = 0
+    count: int
+
+
+@dataclass(frozen=True)
+class Verdict(Generic[T]):
+    """What to show now, in the sender's order."""
+
+    shown: tuple[T | Gap, ...] = ()
     equivocation: bool = False
 
 
 @dataclass
 class _Sender(Generic[T]):
     next: int
+    # Where the account begins, and the last counter that was shown of it.
+    first: int
+    shown: int = 0
+    before: set[int] = field(default_factory=set)
+    # How far its own frames say that it counted, each with the time when that was first seen.
+    horizons: deque[tuple[int, float]] = field(default_factory=deque)
+    rumoured: int = 0
     held: dict[int, T] = field(default_factory=dict)
-    held_since: float | None = None
     digests: OrderedDict[int, bytes] = field(default_factory=OrderedDict)
+    asks: dict[int, int] = field(default_factory=dict)
+    lost: tuple[int, float] | None = None
+
+    def attest(self, last: int, now: float) -> None:
+        known = self.horizons[-1][0] if self.horizons else self.next - 1
+        # Its own word is the last: whoever claimed more has not told the truth.
+        self.rumoured = min(self.rumoured, last)
+        if last > known:
+            self.horizons.append((last, now))
+            # What was asked for on a rumour is asked for anew, now that it is known to exist.
+            self.asks = {n: asks for n, asks in self.asks.items() if not known < n <= last}
+            if len(self.horizons) > MAX_HELD:
+                # More steps than that are one: the older time of two neighbours is the safe one.
+                (_, at), (further, _) = self.horizons.popleft(), self.horizons.popleft()
+                self.horizons.appendleft((further, at))
+
+    def remember(self, counter: int, digest: bytes) -> None:
+        self.digests[counter] = digest
+        while len(self.digests) > MAX_REMEMBERED:
+            self.digests.popitem(last=False)
+
+    def drain(self) -> list[T | Gap]:
+        """Take out what is next, and everything that follows it without a hole."""
+        items: list[T | Gap] = []
+        while self.next in self.held:
+            items.append(self.held.pop(self.next))
+            self.shown = self.next
+            self.next += 1
+        self.advanced()
+        return items
+
+    def skip(self, last: int, now: float) -> list[T | Gap]:
+        """Give up every hole up to ``last``; take out what is there, gaps in their place."""
+        if self.lost is None or self.lost[1] <= now:
+            self.lost = (self.next, now + LOST_S)
+        else:
+            self.lost = (self.lost[0], now + LOST_S)
+        items: list[T | Gap] = []
+        for counter in sorted(n for n in self.held if n <= last):
+            if counter > self.next:
+                items.append(Gap(counter - self.next))
+            items.append(self.held.pop(counter))
+            self.shown, self.next = counter, counter + 1
+        if last >= self.next:
+            items.append(Gap(last + 1 - self.next))
+            self.next = last + 1
+        return items + self.drain()
+
+    def advanced(self) -> None:
+        while self.horizons and self.horizons[0][0] < self.next:
+            self.horizons.popleft()
+        for counter in [n for n in self.asks if n < self.next]:
+            del self.asks[counter]
+
+    def wanted(self) -> list[int]:
+        """What may still be asked for, of the next counters that there must or may be."""
+        last = max(self.horizons[-1][0] if self.horizons else 0, self.rumoured)
+        last = min(last, self.next + MAX_WANTED - 1)
+        return [
+            n
+            for n in range(self.next, last + 1)
+            if n not in self.held and self.asks.get(n, 0) < MAX_ASKS
+        ]
 
 
 class Ledger(Generic[T]):
@@ -45,13 +128,14 @@ class Ledger(Generic[T]):
     def begin(self, key: bytes, base: int) -> None:
         """Open a sender's account, unless it is open: what comes first bears ``base`` + 1.
 
-        For a sender whose coming we saw that is 1; for all others the base of what we first get of
-        them says what was before our time.
+        The base of what we first get of a sender says what was before our time, or before its own
+        coming: whoever comes back under its key goes on counting.
         """
         if key not in self._senders:
-            self._senders[key] = _Sender(next=base + 1)
-            if len(self._senders) > MAX_SENDERS:
-                self._senders.popitem(last=False)
+            self._senders[key] = _Sender(next=base + 1, first=base + 1)
+        self._senders.move_to_end(key)
+        if len(self._senders) > MAX_SENDERS:
+            self._senders.popitem(last=False)
 
     def take(
         self, key: bytes, counter: int, base: int, digest: bytes, item: T, now: float
@@ -59,51 +143,127 @@ class Ledger(Generic[T]):
         """Account for one content; ``base`` below ``counter``. ``digest`` names what it says."""
         self.begin(key, base)
         sender = self._senders[key]
+        sender.attest(counter, now)
+        return self._put(sender, counter, digest, item, now)
+
+    def repaired(self, key: bytes, counter: int, digest: bytes, item: T, now: float) -> Verdict[T]:
+        """Fill a hole with what its sender sent again; what was no hole is a duplicate."""
+        sender = self._senders.get(key)
+        if sender is None or counter >= sender.next + MAX_WANTED:
+            return Verdict()
+        if counter < sender.first and counter not in sender.digests:
+            return self._reach_back(sender, counter, digest, item)
+        return self._put(sender, counter, digest, item, now)
+
+    def _reach_back(self, sender: _Sender[T], counter: int, digest: bytes, item: T) -> Verdict[T]:
+        """Take what was said to us before the first that we heard, while that keeps the order.
+
+        Its sender knows that we should have it; we could not.
+        """
+        sender.remember(counter, digest)
+        if counter <= sender.shown:
+            return Verdict((Gap(1),))
+        sender.shown = counter
+        sender.before.add(counter)
+        while sender.first - 1 in sender.before:
+            sender.first -= 1
+            sender.before.discard(sender.first)
+        return Verdict((item,))
+
+    def _put(
+        self, sender: _Sender[T], counter: int, digest: bytes, item: T, now: float
+    ) -> Verdict[T]:
         known = sender.digests.get(counter)
         if known is not None or counter < sender.next:
-            # An empty digest (a void, an unknown type) contradicts nothing.
-            return Verdict(equivocation=bool(known and digest) and known != digest)
-        sender.digests[counter] = digest
-        while len(sender.digests) > MAX_REMEMBERED:
-            sender.digests.popitem(last=False)
+            # An empty digest (void, unknown type) contradicts nothing; to be told once will do.
+            if not (known and digest) or known == digest:
+                return Verdict()
+            sender.digests[counter] = b""
+            return Verdict(equivocation=True)
+        sender.remember(counter, digest)
         sender.held[counter] = item
-        missing = 0
-        if base >= sender.next:
-            # What was ordered before this epoch cannot come by itself any more.
-            missing = sum(n not in sender.held for n in range(sender.next, base + 1))
-            items = [sender.held.pop(n) for n in sorted(sender.held) if n <= base]
-            sender.next = base + 1
-            return Verdict((*items, *_drain(sender, now)), missing)
-        if len(sender.held) > MAX_HELD:
-            return self._skip(sender, now)
-        return Verdict(tuple(_drain(sender, now)))
+        if counter > sender.next and len(sender.held) > MAX_HELD:
+            return Verdict(tuple(sender.skip(min(sender.held), now)))
+        return Verdict(tuple(sender.drain()))
 
-    def deadline(self) -> float | None:
+    def attest(self, key: bytes, last: int, base: int, now: float) -> None:
+        """Note what a sender says of itself without counting: that it has counted to ``last``."""
+        self.begin(key, base)
+        self._senders[key].attest(last, now)
+
+    def rumour(self, key: bytes, last: int) -> None:
+        """Note that somebody else says to have a sender's contents up to ``last``."""
+        sender = self._senders.get(key)
+        if sender is not None:
+            sender.rumoured = max(sender.rumoured, last)
+
+    def knows(self, key: bytes) -> bool:
+        """Say whether a sender has an account."""
+        return key in self._senders
+
+    def received(self, key: bytes, now: float) -> tuple[int, int] | None:
+        """Return from where we count, and up to where nothing of a sender is missing since.
+
+        The second is one less than the first where nothing came. None if the sender is unknown.
+        """
+        sender = self._senders.get(key)
+        if sender is None:
+            return None
+        if sender.lost is not None and now < sender.lost[1]:
+            return sender.first, max(sender.lost[0], sender.first) - 1
+        return sender.first, sender.next - 1
+
+    def wants(self, key: bytes) -> bool:
+        """Say whether there is something of this sender to ask for."""
+        sender = self._senders.get(key)
+        return sender is not None and bool(sender.wanted())
+
+    def wanted(self) -> dict[bytes, list[int]]:
+        """Return the counters that are worth asking for, by sender."""
+        wanted = {key: sender.wanted() for key, sender in self._senders.items()}
+        return {key: counters for key, counters in wanted.items() if counters}
+
+    def asked(self, key: bytes, first: int, last: int) -> None:
+        """Count that a request for a sender's counters was ordered."""
+        sender = self._senders.get(key)
+        if sender is None:
+            return
+        for counter in range(max(first, sender.next), last + 1):
+            sender.asks[counter] = sender.asks.get(counter, 0) + 1
+
+    def deadline(self, is_awaited: Callable[[bytes], bool]) -> float | None:
         """Return when the next hole must be given up."""
-        times = [s.held_since + HOLD_S for s in self._senders.values() if s.held_since is not None]
+        times = [
+            sender.horizons[0][1] + HOLD_S
+            for key, sender in self._senders.items()
+            if sender.horizons and (sender.held or not is_awaited(key))
+        ]
         return min(times, default=None)
 
-    def expire(self, now: float) -> list[tuple[bytes, Verdict[T]]]:
-        """Give up every hole that is due; return each sender's key and what to show."""
-        return [
-            (key, self._skip(sender, now))
-            for key, sender in self._senders.items()
-            if sender.held_since is not None and sender.held_since + HOLD_S <= now
-        ]
+    def expire(
+        self, now: float, is_awaited: Callable[[bytes], bool]
+    ) -> list[tuple[bytes, Verdict[T]]]:
+        """Give up every hole that is due; return each sender's key and what to show.
 
-    def _skip(self, sender: _Sender[T], now: float) -> Verdict[T]:
-        first = min(sender.held)
-        missing, sender.next = first - sender.next, first
-        return Verdict(tuple(_drain(sender, now)), missing)
+        A hole of a sender that ``is_awaited`` (it is away, and may come back) and that holds
+        nothing back costs nobody anything: it waits for its sender.
+        """
+        verdicts = []
+        for key, sender in self._senders.items():
+            due = [last for last, since in sender.horizons if since + HOLD_S <= now]
+            if due and (sender.held or not is_awaited(key)):
+                verdicts.append((key, Verdict(tuple(sender.skip(max(due), now)))))
+        return verdicts
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._senders.clear()
 
-def _drain(sender: _Sender[T], now: float) -> list[T]:
-    items = []
-    while sender.next in sender.held:
-        items.append(sender.held.pop(sender.next))
-        sender.next += 1
-    if not sender.held:
-        sender.held_since = None
-    elif items or sender.held_since is None:
-        sender.held_since = now
-    return items
+    def resume(self, now: float, key: bytes | None = None) -> None:
+        """Count the time of every hole, or of one sender's, anew (R33).
+
+        Nothing could come while we, or that sender, had no seat.
+        """
+        for owner, sender in self._senders.items():
+            if key in (None, owner):
+                sender.horizons = deque((last, now) for last, _ in sender.horizons)

@@ -14,9 +14,14 @@ from dataclasses import dataclass, field
 from typing import NewType
 from urllib.parse import urlsplit
 
-from nacl.bindings import crypto_sign, crypto_sign_BYTES, crypto_sign_seed_keypair
+from nacl.bindings import (
+    crypto_sign,
+    crypto_sign_BYTES,
+    crypto_sign_SECRETKEYBYTES,
+    crypto_sign_seed_keypair,
+)
 
-from client.errors import LinkError, UsageError
+from client.errors import LinkError, StateError, UsageError
 
 RoomId = NewType("RoomId", bytes)
 Tag = NewType("Tag", str)
@@ -58,7 +63,13 @@ class Access:
     _private: bytes = field(repr=False)
 
     def sign_hello(self, host: str, room_id: RoomId, nonce: bytes) -> bytes:
-        """Return the 64-byte signature of PROTOCOL 4.1; ``host`` as in the Host header."""
+        """Return the 64-byte signature of PROTOCOL 4.1; ``host`` as in the Host header.
+
+        Raises StateError once the keys are forgotten: the library reads 64 bytes of whatever it is
+        given.
+        """
+        if len(self._private) != crypto_sign_SECRETKEYBYTES:
+            raise StateError("the keys were forgotten")
         message = _HELLO_LABEL + host.lower().encode("ascii") + room_id + nonce
         return crypto_sign(message, self._private)[:crypto_sign_BYTES]
 

@@ -1,20 +1,20 @@
-"""Being in the group: entering, following, stranding, and the duties of members (R4 to R17).
+"""Being in the group: entering, committing, following others, standing in a new epoch (R4 to R17).
 
-Knows commits, GroupInfos and whose turn a duty is; nothing of what is said.
+Knows commits and GroupInfos; whose turn a duty is, is duty's, how to find back, stray's. Nothing
+of what is said.
 """
 
 from collections.abc import Sequence
 
 from client import mls, wire
+from client.comings import EXPECTED_S, Comings
+from client.duty import Duties
 from client.effect import Enter, Finish, Reconnect, Send
 from client.entry import (
-    Candidate,
     Line,
     StagedCommit,
-    candidates,
     seal_group_info,
     stage_commit,
-    stage_founding,
     stage_join,
 )
 from client.errors import (
@@ -25,31 +25,16 @@ from client.errors import (
     RemovedError,
     StateError,
     StrandedError,
-    VerificationError,
 )
-from client.event import Back, EpochChanged, Joined, Left
+from client.event import EpochChanged
 from client.link import Tag
-from client.roster import RANK_S, Roster
+from client.newcomer import Newcomer
+from client.outbox import ANSWER_S
+from client.roster import Roster
 from client.stay import Phase, Stay
+from client.stray import Stray
 from client.talk import Talk
 from client.wire import Frame, Info, Refused
-
-# A newcomer that finds no usable GroupInfo for so long says so (R25).
-UNUSABLE_S = 10.0
-# A stranded member waits so long for a GroupInfo of the line that it was stranded from (R12).
-STRANDED_S = 5.0
-# A stranded member asks again this often, and gives up the connection after UNUSABLE_S.
-NEED_S = 2.0
-# Rejoins of one stay back off to this (R13); a quiet time of as long starts the count anew.
-MAX_REJOIN_WAIT_S = 60.0
-# The relay keeps three offers besides the commit's GroupInfo (R25): more would be dropped.
-MAX_OFFERERS = 3
-# R17: a leaf key is renewed after this, or after so long per leaf, give or take a fifth.
-REFRESH_S = 15 * 60.0
-REFRESH_PER_LEAF_S = 30.0
-REFRESH_SPREAD = 0.2
-# At most one refresh per room in this time.
-REFRESH_GAP_S = 10.0
 
 
 class Membership:
@@ -61,23 +46,23 @@ class Membership:
         self._stay = stay
         self._roster = roster
         self._talk = talk
-        self._expect = tuple(expect_words) if expect_words is not None else None
-        self._told: set[Tag] = set()
+        self.duties = Duties(stay, roster)
+        self.stray = Stray(stay, roster)
+        self._newcomer = Newcomer(stay, expect_words)
+        self._comings = Comings(stay, roster)
         self.first = False
         self.entered = False
         self._staged: StagedCommit | None = None
-        self._entry_reference: bytes | None = None
+        self._staged_at = 0.0
+        self._signer: bytes | None = None
         self._resend_at: float | None = None
-        self._line: Line | None = None
-        self._stranded_until: float | None = None
-        self._unusable_at: float | None = None
-        self._need_at: float | None = None
-        self._rejoins = 0
-        self._rejoined_at = 0.0
-        self._offer_at: float | None = None
-        self._heal_at: float | None = None
-        self._refresh_at: float | None = None
-        self._last_commit_at = 0.0
+        # Whether our leaf is in the tree that we hold: a removed one has nowhere to go back to.
+        self._is_member = False
+        self._is_anew = False
+        # Since when this group, whatever its epoch, is ours.
+        self._group_since = 0.0
+        # The life in which we were in the group last.
+        self._life = b""
 
     @property
     def settled(self) -> bool:
@@ -89,85 +74,101 @@ class Membership:
         staged = self._staged
         return staged is not None and (frame.fence, frame.sealed) == (staged.fence, staged.sealed)
 
-    # Entering
+    # Connections
 
     def lost(self) -> None:
-        """The connection is gone, and with it what was on its way."""
-        self._staged = self._resend_at = self._line = None
-        self._stranded_until = self._unusable_at = self._need_at = None
-        self._offer_at = self._heal_at = None
+        """The connection is gone; a seat that we had waits for us."""
+        self._resend_at = None
+        self._newcomer.lost()
+        self.duties.stop()
+
+    def reset(self) -> None:
+        """There is no seat of ours: whatever belonged to it is gone."""
+        self.lost()
+        self.stray.stop()
+        self._staged = None
         self.entered = False
-        self._entry_reference = None
         self._roster.clear_seats()
+
+    def forget_staged(self) -> None:
+        """Whether our commit was ordered cannot be known any more."""
+        self._staged = self._resend_at = None
+
+    def caught_up(self, now: float) -> None:
+        """We resumed, and have seen what we missed: go on with what was under way."""
+        if self._staged is not None and self._staged.fence == self._stay.fence:
+            self._resend_at = now
+        else:
+            self._staged = None
+        self.stray.resume(now)
+        self._talk.upkeep.resume(now)
+        self._roster.watch(self._stay.others, now)
+
+    def skipped(self, fence: int, now: float) -> None:
+        """Part of the log will not come; the room's fence is another, or the same."""
+        stay = self._stay
+        is_behind = fence > stay.fence
+        stay.fence = fence
+        if is_behind:
+            self._staged = self._resend_at = None
+            self.stray.strand(None, now)
+
+    # Entering
 
     def informed(self, info: Info, now: float) -> None:
         """The relay shows the GroupInfos that it holds: our turn to join, or to rejoin."""
+        if self._staged is not None:
+            # A turn that comes while our commit is on its way.
+            return
         match self._stay.phase:
-            case Phase.WAITING | Phase.ENTERING if not self.entered and self._staged is None:
+            case Phase.WAITING | Phase.ENTERING if not self.entered:
                 self._enter(info, now)
-            case Phase.STRANDED if info.fence == self._stay.fence and self._staged is None:
-                self._rejoin(info)
+            case Phase.STRANDED | Phase.JOINED if info.fence == self._stay.fence:
+                if self._stay.phase is Phase.STRANDED or self.stray.is_seeking:
+                    self._rejoin(info)
             case _:
-                # A turn that comes while our commit is on its way, or when we are in.
                 pass
 
     def _enter(self, info: Info, now: float) -> None:
-        stay = self._stay
-        assert stay.tag is not None
-        # One reference for all tries: the relay lets nobody lose race after race (R22).
-        reference = self._entry_reference = self._entry_reference or stay.reference()
-        if info.fence == 0:
-            if self._expect is not None:
-                stay.do(Finish(VerificationError("the room is empty: nobody to expect words of")))
-                return
-            staged = stage_founding(stay.keys, stay.identity, stay.tag, reference)
-        else:
-            usable = candidates(stay.keys, info)
-            if not usable:
-                self._ask(now)
-                return
-            chosen = self._choose(usable)
-            if chosen is None:
-                stay.do(Finish(VerificationError("the room's words are not those expected")))
-                return
-            try:
-                staged = stage_join(stay.keys, stay.identity, stay.tag, chosen, reference)
-            except StateError:
-                # Another tag comes with another connection (R4).
-                stay.do(Reconnect(0.0))
-                return
-            except (AuthenticationError, CommitRefusedError):
-                self._ask(now)
-                return
-        self._unusable_at = self._need_at = None
-        stay.fence = info.fence
-        stay.phase = Phase.ENTERING
-        self._stage(staged)
-
-    def _choose(self, usable: list[Candidate]) -> Candidate | None:
-        # In random order: whoever offers much gains nothing by it (R25).
-        stay = self._stay
-        if self._expect is not None:
-            usable = [one for one in usable if one.words == self._expect]
-        return usable[int(stay.fraction() * len(usable))] if usable else None
-
-    def _ask(self, now: float) -> None:
-        if self._unusable_at is None:
-            self._unusable_at = now + UNUSABLE_S
-            self._stay.notice("unusable")
-        if self._need_at is None:
-            self._need_at = now
+        staged = self._newcomer.enter(info, now)
+        if staged is not None:
+            self._signer = self._newcomer.signer
+            self._stay.fence = info.fence
+            self._stay.phase = Phase.ENTERING
+            self._stage(staged)
 
     def admitted(self, joined: wire.Joined, now: float) -> None:
         """The relay seats us: we are in."""
         stay = self._stay
         self._roster.seated(joined.seats or (), joined.away or ())
-        self._roster.watch(self._others(), now)
-        # Words are expected of the room that is entered first; it changes from then on.
-        self._expect = None
+        self._roster.watch(stay.others, now)
+        self._newcomer.entered()
         stay.phase = Phase.JOINED
         stay.do(Enter())
+        self.stray.entered(self._signer, now)
         self._talk.entered(now)
+
+    def _rejoin(self, info: Info) -> None:
+        """Join again in the place of our own leaf, by the best GroupInfo that will do (R13)."""
+        stay = self._stay
+        assert stay.tag is not None
+        is_tag_taken = False
+        for chosen in self.stray.choices(info):
+            try:
+                staged = stage_join(stay.keys, stay.identity, stay.tag, chosen, stay.reference())
+            except StateError:
+                is_tag_taken = True
+                continue
+            except (AuthenticationError, CommitRefusedError, FrameError):
+                continue
+            stay.phase = Phase.STRANDED
+            self._signer = chosen.inspected.signer.signature_key
+            self._stage(staged)
+            return
+        if is_tag_taken and stay.phase is Phase.STRANDED:
+            # Another tag comes with another seat (R4).
+            stay.ticket = None
+            stay.do(Reconnect())
 
     # Commits
 
@@ -184,6 +185,8 @@ class Membership:
             # Another commit won: its frame (or, not yet joined, its GroupInfo) follows or was here.
             self._staged = self._resend_at = None
         else:
+            # What we cannot mend by coming back to the same place.
+            stay.ticket = None
             stay.do(Reconnect())
         return True
 
@@ -194,8 +197,8 @@ class Membership:
             stay.notice("relay_equivocates")
             return
         own = self.is_own(frame)
-        self._staged = self._resend_at = self._heal_at = self._offer_at = None
-        self._last_commit_at = now
+        self._staged = self._resend_at = None
+        self.duties.committed(now)
         missed = frame.fence > stay.fence
         stay.fence = frame.fence + 1
         if own:
@@ -203,24 +206,23 @@ class Membership:
             self._merge(staged, frame, now)
         elif stay.phase is Phase.STRANDED or missed:
             # Epochs were skipped: nothing binds us to one line any more, take any that lives.
-            self._strand(None, now)
+            self.stray.strand(None, now)
         else:
             self._follow(frame, now)
 
     def _merge(self, staged: StagedCommit, frame: Frame, now: float) -> None:
         stay = self._stay
-        if stay.phase is not Phase.JOINED:
+        is_entry = stay.phase is not Phase.JOINED
+        if is_entry:
             stay.heard.clear()
             self.first = staged.fence == 0
-        self.entered = True
+        self.entered = self._is_member = True
+        self.duties.renewed(len(staged.group.members), now)
+        self._begin(staged.group, frame, now, is_entry=is_entry)
         if stay.phase is Phase.STRANDED:
             stay.phase = Phase.JOINED
-            self._rejoined_at = now
-            self._line = self._stranded_until = self._need_at = None
-        leaves = len(staged.group.members)
-        jitter = 1 + REFRESH_SPREAD * (2 * stay.fraction() - 1)
-        self._refresh_at = now + max(REFRESH_S, REFRESH_PER_LEAF_S * leaves) * jitter
-        self._begin(staged.group, frame, now)
+            self.stray.entered(self._signer, now)
+            self._talk.entered(now)
 
     def _follow(self, frame: Frame, now: float) -> None:
         stay = self._stay
@@ -228,173 +230,157 @@ class Membership:
         try:
             followed = stay.group.follow(stay.unseal(frame), frame.fence)
         except (AuthenticationError, CommitRefusedError, FrameError):
-            # Everybody refuses it alike, keeps the epoch and counts the fence. The GroupInfo that
-            # came with it is worth nothing, so somebody offers another.
-            stay.notice("commit_refused", frame.tag)
-            self._talk.outbox.fence_moved()
-            self._plan_offer(now)
+            self._refuse(frame, now)
         except StrandedError as exc:
             stay.notice("stranded", frame.tag)
-            self._strand(Line(exc.confirmed_transcript_hash, exc.tree_hash), now)
+            line = Line(exc.confirmed_transcript_hash, exc.tree_hash, exc.confirmation_tag)
+            self.stray.left_behind(line, now)
         except RemovedError:
             stay.notice("removed", frame.tag)
-            self._strand(None, now)
+            self._is_member = False
+            self.stray.left_behind(None, now)
         else:
-            if followed.joined is None and not followed.removed and self._refresh_at is not None:
-                self._refresh_at = max(self._refresh_at, now + REFRESH_GAP_S)
-            self._begin(followed.group, frame, now)
+            if followed.joined is None and not followed.removed:
+                self.duties.others_renewed(now)
+            self._begin(followed.group, frame, now, is_entry=False)
+            if followed.joined is not None:
+                self._talk.joined(followed.joined.signature_key, self.duties.rank, now)
 
-    def _begin(self, group: mls.Group, frame: Frame, now: float) -> None:
-        """Stand in a new epoch; tell who came, went, and came back under another tag."""
+    def _refuse(self, frame: Frame, now: float) -> None:
+        """Keep the epoch and count the fence, as everybody here does alike.
+
+        The GroupInfo that came with the commit is worth nothing, so somebody offers another. But
+        its maker may think the same of us, and be right: look whether there is a better line.
+        """
+        self._stay.notice("commit_refused", frame.tag)
+        self._talk.outbox.fence_moved()
+        self.duties.plan_offer(now)
+        self.stray.foreign(frame.tag, now)
+
+    def divided(self, tag: Tag, now: float) -> None:
+        """Somebody is on another line of epochs: one of both must give way (R13)."""
+        if self.stray.foreign(tag, now):
+            self._stay.notice("divided", tag)
+            self._talk.entered(now)
+
+    def _begin(self, group: mls.Group, frame: Frame, now: float, *, is_entry: bool) -> None:
+        """Stand in a new epoch."""
         stay = self._stay
-        before = {leaf.signature_key: Tag(leaf.tag) for leaf in stay.leaves}
-        after = {leaf.signature_key: Tag(leaf.tag) for leaf in group.members}
-        fresh = stay.group is None
-        old, stay.group = stay.group, group
-        mine = stay.identity.signature_key
-        place = (stay.life_b64, frame.seq)
-        for key in after.keys() - {mine} if not fresh else ():
-            tag, nick = after[key], self._roster.nick(key)
-            previous = before.get(key)
-            if previous is None:
-                self._talk.met(key)
-                stay.emit(Joined(tag, nick, *place))
-            elif previous != tag:
-                stay.emit(Back(tag, previous, nick, *place))
-        for key in before.keys() - after.keys() - {mine}:
-            stay.heard.discard(key)
-            if before[key] not in self._told:
-                stay.emit(Left(before[key], self._roster.nick(key), *place))
-        self._told &= set(after.values())
-        self._roster.watch(self._others(), now)
-        self._talk.epoch_began(now, newcomers=not fresh and bool(after.keys() - before.keys()))
-        stay.emit(EpochChanged(group.epoch))
+        self.duties.began(now)
+        old, before = stay.group, stay.others
+        if old is None or group.group_id != old.group_id:
+            self._group_since = now
+        self._life, life = stay.life, self._life
+        stay.group = group
+        come: set[bytes] = set()
         if old is not None:
+            until = now + EXPECTED_S if is_entry else None
+            come, gone = self._comings.began(before, stay.others, frame.seq, until)
+            if group.group_id != old.group_id:
+                # Founded anew: whoever was in the old group did not come later (R32).
+                self._is_anew = True
+                if stay.life == life:
+                    stay.notice("another_group")
+            self._talk.went(gone, self._awaited)
+            if now >= self._group_since + EXPECTED_S:
+                # In a group that is younger they may be members of the one before, who count on.
+                for key in come:
+                    self._talk.met(key)
             old.wipe()
+        self._roster.watch(stay.others, now)
+        self._talk.epoch_began(frame.seq, now, has_newcomers=bool(come))
+        stay.emit(EpochChanged(group.epoch))
 
-    # Stranded (R12, R13)
+    def too_far(self, tag: Tag, now: float) -> None:
+        """A sender's keys ran ahead of what we follow (R16): a new epoch begins them anew."""
+        self._stay.notice("frame_refused", tag)
+        self.duties.renew(now)
 
-    def _strand(self, line: Line | None, now: float) -> None:
+    @property
+    def _awaited(self) -> frozenset[bytes]:
+        """Members of a group that was lost with the relay's log, on their way to this one."""
+        expected = self._comings.expected
+        self._is_anew = self._is_anew and bool(expected)
+        return expected if self._is_anew else frozenset()
+
+    def _give_up(self, now: float) -> None:
+        """No GroupInfo came by which to rejoin."""
         stay = self._stay
-        stay.phase = Phase.STRANDED
-        self._line = line
-        self._stranded_until = now + (STRANDED_S if line is not None else UNUSABLE_S)
-        if now - self._rejoined_at > MAX_REJOIN_WAIT_S:
-            self._rejoins = 0
-        wait = min(2.0 ** (self._rejoins - 1), MAX_REJOIN_WAIT_S) if self._rejoins else 0.0
-        self._stranded_until += wait
-        self._need_at = now + wait
-
-    def too_far(self, now: float) -> None:
-        """A sender's keys ran ahead of what we may follow (R16): rejoin."""
-        self._stay.notice("stranded")
-        self._strand(None, now)
-
-    def _rejoin(self, info: Info) -> None:
-        stay = self._stay
-        assert stay.tag is not None
-        usable = candidates(stay.keys, info, self._line)
-        if not usable:
+        had_line = self.stray.line is not None
+        self.stray.stop()
+        if stay.phase is Phase.JOINED:
             return
-        chosen = min(
-            usable, key=lambda c: (-c.inspected.epoch, c.inspected.confirmed_transcript_hash)
-        )
-        try:
-            staged = stage_join(stay.keys, stay.identity, stay.tag, chosen, stay.reference())
-        except (AuthenticationError, CommitRefusedError, FrameError, StateError):
-            return
-        self._rejoins += 1
-        self._stage(staged)
-
-    def _give_up_line(self, now: float) -> None:
-        stay = self._stay
-        self._stranded_until = self._need_at = None
-        if self._line is None:
+        if not self._is_member:
+            stay.ticket = None
             stay.do(Reconnect())
             return
-        # The commit is void for us: stay in the epoch that we can hold, and let its lowest
-        # present leaf make a fresh one there.
-        self._line = None
+        # What we could not follow is void for us: stay in the epoch that we can hold. Whoever
+        # is on a better line will be heard of.
         stay.phase = Phase.JOINED
         self._talk.outbox.fence_moved()
-        self._heal_at = now + self._rank() * RANK_S
+        self._talk.upkeep.resume(now)
+        if had_line:
+            self.duties.heal(now)
 
-    # Duties
-
-    def needed(self, now: float) -> None:
-        """Somebody needs a GroupInfo (R25)."""
-        if self._stay.phase is Phase.JOINED and self._offer_at is None:
-            self._plan_offer(now)
-
-    def _plan_offer(self, now: float) -> None:
-        if (rank := self._rank()) < MAX_OFFERERS:
-            self._offer_at = now + rank * RANK_S
-
-    def _rank(self) -> int:
-        group = self._stay.group
-        assert group is not None
-        return self._roster.rank(group.members, group.me.leaf)
-
-    def away(self, event: wire.Away | wire.Back | wire.Left, now: float) -> None:
+    def seat_changed(self, event: wire.Away | wire.Back | wire.Left, now: float) -> None:
         """Note what the relay says of a seat, as it comes."""
         match event:
             case wire.Away(tag=tag):
                 self._roster.away(tag)
             case wire.Back(tag=tag):
                 self._roster.present(tag)
+                self._talk.back(tag, now)
             case _:
                 self._roster.left(event.tag, now)
-                self._told.add(event.tag)
-        self._roster.watch(self._others(), now)
+                self._comings.seat_left(event.tag)
+                self._talk.left(event.tag)
+        self._roster.watch(self._stay.others, now)
 
-    def _others(self) -> list[mls.Member]:
-        mine = self._stay.identity.signature_key
-        return [leaf for leaf in self._stay.leaves if leaf.signature_key != mine]
+    # Time
 
     def tick(self, now: float) -> None:
         """Do what is due: answers that wait, duties of a member, giving up."""
         stay = self._stay
-        if self._unusable_at is not None and now >= self._unusable_at:
-            stay.do(Finish(RefusedError("unusable")))
-            return
-        if self._stranded_until is not None and now >= self._stranded_until:
-            self._give_up_line(now)
-        if self._need_at is not None and now >= self._need_at:
-            self._need_at = now + NEED_S
-            stay.do(Send(wire.NEED))
+        self._newcomer.tick(now)
+        if late := self._comings.expire(now):
+            self._talk.went(late, self._awaited)
         if self._staged is not None:
             if self._resend_at is not None and now >= self._resend_at:
                 self._resend_at = None
+                self._staged_at = now
                 stay.do(Send(self._staged.message))
-        elif stay.phase is Phase.JOINED:
+            elif self._resend_at is None and now >= self._staged_at + ANSWER_S:
+                self._staged_at = now
+                stay.notice("relay_silent")
+                stay.do(Reconnect())
+            return
+        if stay.phase in (Phase.JOINED, Phase.STRANDED) and self.stray.tick(now):
+            self._give_up(now)
+        if stay.phase is Phase.JOINED:
             self._serve(now)
 
     def _serve(self, now: float) -> None:
-        stay = self._stay
-        group = stay.group
+        stay, group = self._stay, self._stay.group
         assert group is not None
-        if self._offer_at is not None and now >= self._offer_at:
-            self._offer_at = None
+        if self.duties.takes_offer(now):
             sealed = seal_group_info(stay.keys, group, stay.fence)
             stay.do(Send(wire.serialize_offer(stay.reference(), stay.fence, sealed)))
-        wait = self._rank() * RANK_S
-        quiet = self._last_commit_at + wait <= now
-        due = self._roster.due(self._others(), now, wait_s=wait) if quiet else []
-        refresh = self._refresh_at is not None and now >= self._refresh_at
-        heal = self._heal_at is not None and now >= self._heal_at
-        if due or refresh or heal:
-            self._heal_at = None
-            self._stage(stage_commit(stay.keys, group, due, stay.fence, stay.reference()))
+        removes = self.duties.takes_commit(now)
+        if removes is not None:
+            self._stage(stage_commit(stay.keys, group, removes, stay.fence, stay.reference()))
 
     def _stage(self, staged: StagedCommit) -> None:
         self._staged = staged
+        self._staged_at = self._stay.now
         self._stay.do(Send(staged.message))
 
-    def deadline(self, now: float) -> float | None:
+    def deadline(self) -> float | None:
         """Return when `tick` may have something to do."""
-        times = [self._unusable_at, self._stranded_until, self._need_at, self._resend_at]
-        if self._stay.phase is Phase.JOINED and self._staged is None:
-            times += [self._offer_at, self._heal_at, self._refresh_at]
-            if (due := self._roster.deadline()) is not None:
-                times.append(max(due, self._last_commit_at) + self._rank() * RANK_S)
+        times = [self._newcomer.deadline(), self._resend_at, self._comings.deadline()]
+        if self._staged is not None and self._resend_at is None:
+            times.append(self._staged_at + ANSWER_S)
+        if self._staged is None and self._stay.phase in (Phase.JOINED, Phase.STRANDED):
+            times.append(self.stray.deadline())
+            if self._stay.phase is Phase.JOINED:
+                times.append(self.duties.deadline())
         return min((t for t in times if t is not None), default=None)

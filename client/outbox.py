@@ -12,6 +12,8 @@ from client.errors import LimitError
 MAX_TRIES = 8
 # Posts on their way at once. Small, so that a refusal in the middle disturbs little of the order.
 WINDOW = 8
+# A relay that says nothing to a post for so long has not got it, or does not want to say.
+ANSWER_S = 30.0
 # What a program may queue before `send` refuses: 500 characters each, so about 2 MB at most.
 MAX_PENDING = 1024
 # A message younger than this goes out even if somebody has joined since (R24).
@@ -38,6 +40,12 @@ class Pending:
     counter: int | None = None
     fence: int | None = None
     tries: int = 0
+    tried_at: float = 0.0
+    # What the last try said, and who could read every try that may have been ordered (R32).
+    data: bytes = field(default=b"", repr=False)
+    audience: frozenset[bytes] | None = field(default=None, repr=False)
+    # Whether a try may have been ordered without our having heard of it.
+    is_doubtful: bool = False
 
     @property
     def is_void(self) -> bool:
@@ -58,23 +66,28 @@ class Budget:
     tokens: float = 1.0
     at: float = 0.0
 
-    def take(self, now: float) -> bool:
-        """Use one token if there is one; a rate of 0 has no limit."""
+    def take(self, now: float, least: int = 1) -> bool:
+        """Use one token if ``least`` are there (or all that there can be); rate 0: no limit."""
         if self.rate == 0:
             return True
         self.tokens = min(self.burst, self.tokens + (now - self.at) * self.rate)
         self.at = now
-        if self.tokens < 1 - _EPSILON:
+        if self.tokens < min(least, self.burst) - _EPSILON:
             return False
         self.tokens -= 1
         return True
 
-    def ready_at(self, now: float) -> float:
-        """Return when the next token is there."""
+    def refused(self, now: float, retry_at: float) -> None:
+        """The relay counts otherwise: the next token is there at ``retry_at``."""
+        self.tokens, self.at = min(self.tokens, 1 - (retry_at - now) * self.rate), now
+
+    def ready_at(self, now: float, least: int = 1) -> float:
+        """Return when ``least`` tokens are there."""
         if self.rate == 0:
             return now
+        least = min(least, self.burst)
         tokens = min(self.burst, self.tokens + (now - self.at) * self.rate)
-        return now if tokens >= 1 - _EPSILON else now + (1 - tokens) / self.rate
+        return now if tokens >= least - _EPSILON else now + (least - tokens) / self.rate
 
 
 @dataclass
@@ -82,6 +95,8 @@ class Outbox:
     """All pending contents of one stay, oldest first."""
 
     budget: Budget = field(default_factory=Budget)
+    # The base of this epoch: what we had ordered before it (R30).
+    epoch_base: int = 0
     _ordered: int = 0
     _queue: deque[Pending] = field(default_factory=deque)
     _counter: int = 0
@@ -98,6 +113,11 @@ class Outbox:
         if len(self._queue) >= MAX_PENDING:
             raise LimitError("too many messages are waiting to be sent")
         self._queue.append(pending)
+
+    @property
+    def texts(self) -> int:
+        """How many texts wait for the relay's answer."""
+        return sum(pending.text is not None for pending in self._queue)
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -116,14 +136,29 @@ class Outbox:
             return pending
         return None
 
-    def sent(self, pending: Pending, fence: int) -> int:
+    def sent(self, pending: Pending, fence: int, now: float) -> int:
         """Note a try at ``fence``; return the counter, the same for all tries (R30)."""
+        pending.tried_at = now
         if pending.counter is None:
             self._counter += 1
             pending.counter = self._counter
         pending.fence = fence
         pending.tries += 1
         return pending.counter
+
+    def read_by(self, pending: Pending, audience: frozenset[bytes]) -> None:
+        """Note who can read the try that goes out: of two that may both have been ordered, both."""
+        pending.audience = audience if pending.audience is None else pending.audience & audience
+
+    def unanswered_at(self) -> float | None:
+        """Return when the oldest try that has no answer yet has waited for too long."""
+        tries = [pending.tried_at for pending in self._queue if pending.fence is not None]
+        return min(tries) + ANSWER_S if tries else None
+
+    def waits_again(self, now: float) -> None:
+        """Wait for the answers that are due from now on: what was to be done about it was done."""
+        for pending in self._queue:
+            pending.tried_at = now
 
     def deadline(self, now: float) -> float | None:
         """Return when ``next`` may have something, None while all wait for answers or none is."""
@@ -155,18 +190,28 @@ class Outbox:
         for pending in self._queue:
             if pending.reference == reference and pending.fence is not None:
                 pending.fence = pending.fence if pending.fence >= fence else None
+                if pending.fence is None and not pending.is_doubtful:
+                    pending.audience = None
 
     def fence_moved(self) -> None:
         """Every try still unanswered was for an older fence and is refused: try again."""
         for pending in self._queue:
             pending.fence = None
+            if not pending.is_doubtful:
+                pending.audience = None
 
     def lost(self) -> None:
         """The connection is gone: what was on its way goes again, with its reference (R29)."""
-        self.fence_moved()
         self._not_before = 0.0
         for pending in self._queue:
+            pending.is_doubtful = pending.is_doubtful or pending.fence is not None
+            pending.fence = None
             pending.tries = 0
+
+    def caught_up(self) -> None:
+        """The log was replayed to its end: what is not answered was not ordered."""
+        for pending in self._queue:
+            pending.is_doubtful = False
 
     def newcomer(self) -> None:
         """A new signature key entered: whatever still waits would reach it too (R24)."""
@@ -184,6 +229,10 @@ class Outbox:
             return
         pending.text = pending.nick = None
         pending.strict, pending.tries, pending.fence = False, 0, None
+
+    def drop(self, pending: Pending) -> None:
+        """Take out what nobody waits for any more."""
+        self._queue.remove(pending)
 
     def find(self, reference: bytes) -> Pending | None:
         """Return what goes under ``reference``, if it still waits for its answer."""

@@ -4,10 +4,11 @@ It opens no connection, draws no randomness and reads no clock; `deadline` says 
 to be called. Membership and talk hold the rules; this joins them to the connection.
 
     OFFLINE --connected--> GREETING --welcome--> WAITING --info--> ENTERING --joined--> JOINED
-       ^                                            ^                 |                 |   ^
-       |                                            '-----stale-------'       stranding |   | own
-       |                                                                         commit v   | commit
-       '----------------- lost (from any) ------------------------------------------ STRANDED
+       ^                      |                     ^                 |                 |   ^
+       |                      |                     '-----stale-------'       stranding |   | own
+       |                      |                                                  commit v   | commit
+       |                      '--resumed--> JOINED or STRANDED, as before ---------- STRANDED
+       '----------------- lost (from any)
 
 CLOSED follows `leave` and every Finish; nothing leads out of it.
 """
@@ -16,10 +17,11 @@ from collections.abc import Callable, Sequence
 
 from client import mls, wire
 from client.effect import Effect, Finish, Reconnect, Send
-from client.errors import FrameError, LimitError, RefusedError, StateError
+from client.errors import ForeignError, FrameError, LimitError, RefusedError, StateError
 from client.event import Away, Back, Left, Member, Presence
 from client.link import Link, Tag
 from client.membership import Membership
+from client.resumption import Resumption
 from client.roster import Roster
 from client.seal import Kind
 from client.stay import Phase, Stay
@@ -30,6 +32,8 @@ from client.words import verification_words
 GREETING_S = 10.0
 # From the turn to join to the seat; longer than the relay waits for us (PROTOCOL 4.2).
 ENTERING_S = 20.0
+# A replay that takes longer than this will not end.
+CATCHING_UP_S = 30.0
 # Refusals after which coming back is of no use (PROTOCOL 4.4).
 _FINAL = ("full", "proof", "version")
 
@@ -48,6 +52,7 @@ class Room:
         self._roster = Roster()
         self._talk = Talk(self._stay, self._roster)
         self._membership = Membership(self._stay, self._roster, self._talk, expect_words)
+        self._resumption = Resumption(self._stay, self._roster, self._talk, self._membership)
         self._give_up_at: float | None = None
         self._words: tuple[mls.Group, tuple[str, ...]] | None = None
 
@@ -100,7 +105,11 @@ class Room:
         inside = tuple(
             self._roster.me(leaf, self._talk.nick)
             if leaf.signature_key == mine
-            else self._roster.member(leaf, heard=leaf.signature_key in stay.heard)
+            else self._roster.member(
+                leaf,
+                heard=leaf.signature_key in stay.heard,
+                silent=stay.is_silent(leaf.signature_key),
+            )
             for leaf in stay.leaves
         )
         return inside + tuple(
@@ -108,25 +117,37 @@ class Room:
             for tag in self._roster.connecting(stay.leaves)
         )
 
+    @property
+    def outstanding(self) -> int:
+        """Our texts that the relay has not ordered, or somebody here has not confirmed."""
+        return self._talk.outstanding
+
     # Inputs
 
     def connected(self, now: float) -> list[Effect]:
-        """A connection stands; the relay speaks first."""
+        """A connection stands; the relay speaks first. One that comes after leaving is nothing."""
+        self._stay.now = now
+        if self._stay.phase is Phase.CLOSED:
+            return []
         self._stay.phase = Phase.GREETING
         self._give_up_at = now + GREETING_S
         return self._finish(now)
 
     def lost(self, now: float) -> list[Effect]:
         """The connection is gone; what was accepted by `say` waits for the next one."""
-        if self._stay.phase is not Phase.CLOSED:
-            self._stay.phase = Phase.OFFLINE
+        self._stay.now = now
+        stay = self._stay
+        self._resumption.lost()
+        if stay.phase is not Phase.CLOSED:
+            stay.phase = Phase.OFFLINE
         self._give_up_at = None
         self._membership.lost()
-        self._talk.outbox.lost()
+        self._talk.lost()
         return self._finish(now)
 
     def received(self, data: str | bytes, now: float) -> list[Effect]:
         """One message of the relay; a malformed one ends the connection, not the stay."""
+        self._stay.now = now
         if self._stay.phase in (Phase.OFFLINE, Phase.CLOSED):
             return []
         try:
@@ -134,7 +155,11 @@ class Room:
                 self._on_text(wire.parse_text(data), now)
             else:
                 self._on_binary(wire.parse_binary(data), now)
+            if self._resumption.advance(now):
+                self._give_up_at = None
         except (FrameError, StateError):
+            # Not by the ticket: the replay would bring the same again.
+            self._stay.ticket = None
             self._stay.do(Reconnect())
         return self._finish(now)
 
@@ -144,26 +169,35 @@ class Room:
         With ``strict`` it fails with HeldError rather than reach somebody who came later (R24).
         Raises UsageError (not a text that may be sent) or LimitError (too many wait).
         """
+        self._stay.now = now
         reference = self._talk.say(text, now, strict=strict)
         return reference, self._finish(now)
 
     def rename(self, nick: str, now: float) -> list[Effect]:
         """Take a nickname; raise UsageError."""
-        self._talk.rename(nick, now)
+        self._stay.now = now
+        self._talk.rename(nick)
         return self._finish(now)
 
     def tick(self, now: float) -> list[Effect]:
         """Do what is due by ``now``."""
+        self._stay.now = now
         if self._give_up_at is not None and now >= self._give_up_at:
             self._give_up_at = None
             self._stay.do(Reconnect())
-        self._membership.tick(now)
-        self._talk.tick(now)
+        if self._stay.phase not in (Phase.OFFLINE, Phase.GREETING, Phase.CLOSED):
+            self._membership.tick(now)
+        self._talk.kept.expire(now)
+        if self._stands:
+            self._talk.tick(now)
         return self._finish(now)
 
-    def leave(self) -> list[Effect]:
+    def leave(self, now: float) -> list[Effect]:
         """Say goodbye and forget every key (R18); the room cannot be used again."""
+        self._stay.now = now
         stay = self._stay
+        if self._may_post:
+            self._talk.farewell(now)
         if stay.phase not in (Phase.OFFLINE, Phase.CLOSED, Phase.GREETING):
             stay.do(Send(wire.BYE))
         stay.phase = Phase.CLOSED
@@ -174,18 +208,23 @@ class Room:
 
     def deadline(self, now: float) -> float | None:
         """Return when `tick` wants to be called, None for never."""
-        times = (
-            self._give_up_at,
-            self._membership.deadline(now),
-            self._talk.deadline(now, may_post=self._may_post),
-        )
+        times = [self._give_up_at, self._talk.kept.deadline()]
+        if self._stay.phase not in (Phase.OFFLINE, Phase.GREETING, Phase.CLOSED):
+            times.append(self._membership.deadline())
+        if self._stands:
+            times.append(self._talk.deadline(now, may_post=self._may_post))
         return min((t for t in times if t is not None), default=None)
 
     # Inside
 
     @property
+    def _stands(self) -> bool:
+        """Whether we are in the group, as far as the relay has got."""
+        return self._stay.phase is Phase.JOINED and not self._resumption.is_catching_up
+
+    @property
     def _may_post(self) -> bool:
-        return self._stay.phase is Phase.JOINED and self._membership.settled
+        return self._stands and self._membership.settled
 
     def _finish(self, now: float) -> list[Effect]:
         """Send what may go after this input; hand out the effects in their order."""
@@ -201,14 +240,20 @@ class Room:
         stay = self._stay
         match stay.phase, frame:
             case Phase.GREETING, wire.Challenge(nonce=nonce):
-                signature = stay.keys.access.sign_hello(stay.host, stay.keys.room_id, nonce)
-                hello = wire.serialize_hello(stay.keys.room_id, stay.keys.access.key, signature)
-                stay.do(Send(hello))
+                self._resumption.greet(nonce)
             case Phase.GREETING, wire.Welcome():
                 self._on_welcome(frame, now)
+            case Phase.GREETING, wire.Resumed() if stay.ticket is not None:
+                self._resumption.resumed(frame, now)
+                self._give_up_at = now + CATCHING_UP_S
+            case Phase.JOINED | Phase.STRANDED, wire.Gap() if self._resumption.is_catching_up:
+                self._resumption.skipped(frame, now)
+            case Phase.ENTERING | Phase.JOINED | Phase.STRANDED, wire.Mark(mark=mark):
+                stay.mark = mark
             case Phase.ENTERING, wire.Joined(tag=stay.tag) if self._membership.entered:
                 self._give_up_at = None
                 stay.number(frame.seq)
+                stay.ticket = frame.ticket
                 self._membership.admitted(frame, now)
             case Phase.JOINED | Phase.STRANDED, wire.Joined(tag=tag):
                 if stay.number(frame.seq):
@@ -217,15 +262,17 @@ class Room:
                 self._on_seat(frame, now)
             case Phase.WAITING | Phase.ENTERING, wire.Reset():
                 stay.life, stay.seq, stay.fence = frame.life, frame.seq, frame.fence
-                self._membership.lost()
+                self._membership.reset()
                 stay.phase = Phase.WAITING
+            case Phase.JOINED | Phase.STRANDED, wire.Reset(life=stay.life):
+                self._on_raised(frame, now)
             case Phase.JOINED | Phase.STRANDED, wire.Reset():
                 stay.notice("reset")
                 stay.do(Reconnect(0.0))
             case _, wire.Refused():
                 self._on_refused(frame, now)
             case _, wire.Need():
-                self._membership.needed(now)
+                self._membership.duties.needed(now)
             case _, wire.Drain(retry_after_s=after_s):
                 stay.notice("draining")
                 stay.do(Reconnect(after_s))
@@ -238,7 +285,8 @@ class Room:
 
     def _on_welcome(self, welcome: wire.Welcome, now: float) -> None:
         stay = self._stay
-        self._give_up_at = None
+        self._give_up_at = stay.ticket = stay.mark = None
+        self._membership.reset()
         stay.phase = Phase.WAITING
         stay.life, stay.tag = welcome.life, welcome.tag
         stay.seq, stay.fence = welcome.seq, welcome.fence
@@ -246,13 +294,20 @@ class Room:
         budget.rate, budget.burst = welcome.message_rate, max(1, welcome.message_burst)
         budget.tokens, budget.at = float(budget.burst), now
 
+    def _on_raised(self, reset: wire.Reset, now: float) -> None:
+        """Somebody came back to a restored room who has followed it further than we (R28)."""
+        if reset.fence < self._stay.fence:
+            self._stay.notice("relay_equivocates")
+        elif reset.fence > self._stay.fence:
+            self._membership.skipped(reset.fence, now)
+
     def _on_seat(self, event: wire.Away | wire.Back | wire.Left, now: float) -> None:
         stay = self._stay
         if not stay.number(event.seq):
             return
-        self._membership.away(event, now)
+        self._membership.seat_changed(event, now)
         leaf = next((leaf for leaf in stay.leaves if leaf.tag == event.tag), None)
-        if leaf is None:
+        if leaf is None or leaf.signature_key == stay.identity.signature_key:
             return
         nick, place = self._roster.nick(leaf.signature_key), (stay.life_b64, event.seq)
         match event:
@@ -264,6 +319,11 @@ class Room:
                 stay.emit(Left(event.tag, nick, *place))
 
     def _on_refused(self, refused: wire.Refused, now: float) -> None:
+        is_inside = self._stay.phase in (Phase.JOINED, Phase.STRANDED)
+        if is_inside and refused.fence not in (None, self._stay.fence):
+            # Whatever moved the fence stands before this in the order.
+            self._stay.notice("relay_equivocates")
+            raise StateError("a fence that we were not led to")
         if refused.reference is not None:
             if not self._membership.refused(refused, now):
                 self._talk.refused(refused, now)
@@ -280,7 +340,7 @@ class Room:
                 if stay.phase is Phase.ENTERING:
                     self._give_up_at = now + ENTERING_S
             case wire.Ack() if stay.phase in (Phase.ENTERING, Phase.JOINED, Phase.STRANDED):
-                self._talk.acknowledged(frame)
+                self._talk.acknowledged(frame, now)
             case wire.Frame(kind=Kind.COMMIT) if stay.phase in (Phase.JOINED, Phase.STRANDED):
                 if stay.number(frame.seq):
                     self._membership.committed(frame, now)
@@ -302,8 +362,12 @@ class Room:
             return
         if frame.fence != stay.fence:
             stay.notice("relay_equivocates")
+            if frame.fence > stay.fence:
+                raise StateError("a frame for a fence that we were not led to")
             return
         try:
             self._talk.heard(frame, now)
+        except ForeignError:
+            self._membership.divided(frame.tag, now)
         except LimitError:
-            self._membership.too_far(now)
+            self._membership.too_far(frame.tag, now)

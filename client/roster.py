@@ -102,6 +102,10 @@ class Roster:
             leaf.leaf < me and self.presence(Tag(leaf.tag)) is Presence.PRESENT for leaf in leaves
         )
 
+    def present_others(self, me: Tag | None) -> list[Tag]:
+        """Return the seats but ours whose connection stands."""
+        return [tag for tag, away in self._away.items() if not away and tag != me]
+
     def connecting(self, leaves: Iterable[Leaf]) -> list[Tag]:
         """Return present seats without a leaf: the group refused their owner's commit.
 
@@ -110,10 +114,10 @@ class Roster:
         tags = {Tag(leaf.tag) for leaf in leaves}
         return sorted(tag for tag, away in self._away.items() if not away and tag not in tags)
 
-    def member(self, leaf: Leaf, *, heard: bool) -> Member:
+    def member(self, leaf: Leaf, *, heard: bool, silent: bool) -> Member:
         """Describe another's leaf for the program."""
         tag, nick = Tag(leaf.tag), self.nick(leaf.signature_key)
-        return Member(tag, nick, self.presence(tag), me=False, heard=heard)
+        return Member(tag, nick, self.presence(tag), me=False, heard=heard, silent=silent)
 
     def me(self, leaf: Leaf, nick: str | None) -> Member:
         """Describe our own leaf."""

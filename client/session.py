@@ -7,21 +7,20 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import assert_never
 
+from client.awake import Awake
 from client.effect import Effect, Emit, Enter, Finish, Reconnect, Send, Settle
 from client.errors import ClientError, RefusedError, StateError, TransportError
-from client.event import Event, Member, Notice, State, StateChanged, Status
+from client.event import Event, Member, State, StateChanged, Status, Superseded
+from client.feed import Feed
 from client.link import Link, Tag, parse_link
 from client.room import Room
 from client.transport import Backoff, Connection, open_connection
 
-# Events that wait for a program that does not read; the oldest are dropped and a notice says so.
-MAX_EVENTS = 10_000
 # Leaving waits so long for the goodbye to go out before it cuts the connection.
 STOP_S = 3.0
 
@@ -54,14 +53,18 @@ class RoomSession:
         self._order: Reconnect | Finish | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._retry = asyncio.Event()
-        self._events: deque[Event] = deque()
-        self._dropped = False
-        self._readable = asyncio.Event()
+        self._awake = Awake(self._look_up)
+        # Set whenever the room did something: what it says of itself may be another.
+        self._stirred = asyncio.Event()
+        self._feed = Feed()
         self._sends: dict[bytes, asyncio.Future[Sent]] = {}
 
     @property
     def tag(self) -> Tag:
-        """Our tag, such as ``0x3f8a``; another one after a reconnection."""
+        """Our tag, such as ``0x3f8a``.
+
+        It outlives a lost connection; another one if our seat was gone when we came back.
+        """
         assert self._room.tag is not None
         return self._room.tag
 
@@ -108,6 +111,21 @@ class RoomSession:
         finally:
             self._sends.pop(reference, None)
 
+    async def delivered(self, timeout_s: float) -> bool:
+        """Wait until everybody who should have what we sent has it; say whether they have.
+
+        Those are the members who were here when it was ordered and have not left since; receipts
+        come about two seconds after a message. The last 64 messages count, each for 120 s. Raises
+        StateError, or the error that ended the stay.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while not self._closed and self._room.outstanding:
+                    self._stirred.clear()
+                    await self._stirred.wait()
+        self._check_open()
+        return not self._room.outstanding
+
     async def set_nick(self, nick: str) -> None:
         """Take a nickname (1 to 32 characters, told end to end); raise UsageError."""
         self._check_open()
@@ -118,22 +136,8 @@ class RoomSession:
         self._retry.set()
 
     def __aiter__(self) -> AsyncIterator[Event]:
-        return self._iterate()
-
-    async def _iterate(self) -> AsyncIterator[Event]:
         """Yield events as they come; end when the stay ends, raising what ended it."""
-        while True:
-            while self._events:
-                yield self._events.popleft()
-            if self._dropped:
-                self._dropped = False
-                yield Notice("events_dropped")
-            if self._closed:
-                if self._error is not None:
-                    raise self._error
-                return
-            self._readable.clear()
-            await self._readable.wait()
+        return self._feed.read()
 
     async def __aenter__(self) -> "RoomSession":
         self._entered = asyncio.get_running_loop().create_future()
@@ -155,7 +159,7 @@ class RoomSession:
 
     async def _stop(self) -> None:
         """Say goodbye, close, and forget the keys."""
-        self._perform(self._room.leave())
+        self._perform(self._room.leave(time.monotonic()))
         self._end(None)
         assert self._runner is not None
         self._retry.set()
@@ -173,6 +177,7 @@ class RoomSession:
 
     async def _run(self) -> None:
         """Keep a connection until the stay ends."""
+        self._awake.start()
         try:
             while not self._closed:
                 await self._pause(await self._once())
@@ -183,12 +188,14 @@ class RoomSession:
             self._end(StateError("the client failed"))
             raise
         finally:
+            self._awake.stop()
             if self._timer is not None:
                 self._timer.cancel()
 
     async def _once(self) -> float | None:
         """Connect and converse; return how long the relay or the room wants us to wait."""
         self._order = None
+        self._retry.clear()
         try:
             connection = await open_connection(self._link)
         except TransportError as exc:
@@ -197,14 +204,17 @@ class RoomSession:
                 raise
             return exc.retry_after_s
         self._connection = connection
+        self._retry.clear()
         try:
             self._perform(self._room.connected(time.monotonic()))
             async for data in connection.messages():
                 self._perform(self._room.received(data, time.monotonic()))
         except TransportError:
             pass
-        except RefusedError:
+        except RefusedError as exc:
             if self._order is None:
+                if exc.reason == "superseded":
+                    self._feed.put(Superseded())
                 raise
         finally:
             self._connection = None
@@ -230,10 +240,16 @@ class RoomSession:
         self._set_state(
             State(Status.RECONNECTING, time.monotonic() + wait, "none", self._backoff.attempt)
         )
-        self._retry.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait):
                 await self._retry.wait()
+
+    def _look_up(self) -> None:
+        """The machine slept or its network changed: the way to the relay may be another."""
+        if self._connection is not None:
+            self._connection.probe()
+        else:
+            self._retry.set()
 
     # Effects
 
@@ -244,17 +260,20 @@ class RoomSession:
                     if self._connection is not None:
                         self._connection.send(data)
                 case Emit(event=event):
-                    self._publish(event)
+                    self._feed.put(event)
                 case Settle(reference=reference, outcome=outcome):
                     self._settle(reference, outcome)
                 case Enter():
                     self._enter()
                 case Reconnect() | Finish():
-                    self._order = self._order or effect
+                    # What ends the stay counts more than what ends the connection.
+                    if self._order is None or isinstance(effect, Finish):
+                        self._order = effect
                     if self._connection is not None:
                         self._connection.finish()
                 case _ as unreachable:
                     assert_never(unreachable)
+        self._stirred.set()
         self._arm()
 
     def _arm(self) -> None:
@@ -290,14 +309,7 @@ class RoomSession:
     def _set_state(self, state: State) -> None:
         if state != self._state:
             self._state = state
-            self._publish(StateChanged(state))
-
-    def _publish(self, event: Event) -> None:
-        if len(self._events) >= MAX_EVENTS:
-            self._events.popleft()
-            self._dropped = True
-        self._events.append(event)
-        self._readable.set()
+            self._feed.put(StateChanged(state))
 
     def _end(self, error: ClientError | None) -> None:
         """The stay is over: whoever waits learns why."""
@@ -311,7 +323,8 @@ class RoomSession:
             if not answer.done():
                 answer.set_exception(error or StateError("the room was left before this was sent"))
         self._set_state(State(Status.CLOSED))
-        self._readable.set()
+        self._feed.end(error)
+        self._stirred.set()
 
 
 def open_room(

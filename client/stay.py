@@ -8,11 +8,17 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from client import mls
-from client.effect import Effect, Emit
+from client.effect import Effect, Emit, Send
+from client.errors import StateError
 from client.event import Event, Notice
 from client.link import FORGOTTEN, Keys, Tag, encode_b64url
-from client.seal import Kind, unseal
-from client.wire import REFERENCE_BYTES, Frame
+from client.seal import Kind, seal, size_class, unseal
+from client.wire import REFERENCE_BYTES, Frame, serialize_post
+
+# So many old numbers in a row end a connection.
+MAX_REPLAYS = 8
+# A leaf that was heard and then not for so long is "not heard from" (R33).
+SILENT_S = 150.0
 
 
 class Phase(Enum):
@@ -33,6 +39,8 @@ class Stay:
 
     ``draw(n)`` returns n random bytes. ``fence`` is the room's as far as we followed the log, also
     past commits that were refused. ``group`` stays the last one that we were in while offline.
+    ``heard`` says when each signature key was last heard, of those heard since we came into this
+    line of epochs (R14). ``now`` is the time of the last input.
     """
 
     host: str
@@ -45,7 +53,11 @@ class Stay:
     fence: int = 0
     tag: Tag | None = None
     group: mls.Group | None = field(default=None, repr=False)
-    heard: set[bytes] = field(default_factory=set, repr=False)
+    now: float = 0.0
+    replays: int = 0
+    ticket: str | None = field(default=None, repr=False)
+    mark: str | None = field(default=None, repr=False)
+    heard: dict[bytes, float] = field(default_factory=dict, repr=False)
     effects: list[Effect] = field(default_factory=list, repr=False)
 
     @property
@@ -58,6 +70,17 @@ class Stay:
         """The members of the group, by leaf; empty before the first entry."""
         return self.group.members if self.group is not None else ()
 
+    @property
+    def others(self) -> tuple[mls.Member, ...]:
+        """The members of the group but ourselves."""
+        mine = self.identity.signature_key
+        return tuple(leaf for leaf in self.leaves if leaf.signature_key != mine)
+
+    def is_silent(self, key: bytes) -> bool:
+        """Say whether a member that was heard is not heard from any more."""
+        at = self.heard.get(key)
+        return at is not None and at + SILENT_S <= self.now
+
     def forget(self) -> None:
         """Drop every key (R18). Python cannot promise that the memory is clean (THREAT_MODEL)."""
         if self.group is not None:
@@ -65,6 +88,7 @@ class Stay:
         self.group = None
         self.keys = FORGOTTEN
         self.identity = mls.Identity.forgotten()
+        self.ticket = self.mark = None
         self.heard.clear()
 
     def reference(self) -> bytes:
@@ -91,15 +115,28 @@ class Stay:
         """Take the next number of the order; say whether what bears it may be taken in.
 
         Every number is seen once, in order (PROTOCOL 6): an old one is a replay and dropped, a
-        jump is shown and followed, for what was left out cannot come any more.
+        jump is shown and followed, for what was left out cannot come any more. Raises StateError
+        when old ones are all that comes: the jump, then, was a lie.
         """
         if seq <= self.seq:
             self.notice("relay_equivocates")
+            self.replays += 1
+            if self.replays >= MAX_REPLAYS:
+                raise StateError("only old numbers")
             return False
+        self.replays = 0
         if seq > self.seq + 1:
             self.notice("relay_gap")
         self.seq = seq
         return True
+
+    def post(self, reference: bytes, data: bytes) -> None:
+        """Encrypt a content for the present epoch, in the smallest class, and order it sent."""
+        assert self.group is not None
+        size = size_class(len(data) + mls.CONTENT_OVERHEAD)
+        message = self.group.encrypt(data, self.fence, size)
+        sealed = seal(self.keys.seal, self.keys.room_id, Kind.APPLICATION, self.fence, message)
+        self.do(Send(serialize_post(reference, self.fence, sealed)))
 
     def unseal(self, frame: Frame) -> bytes:
         """Open the seal of a frame; raise AuthenticationError."""

@@ -22,21 +22,24 @@ from client.errors import RefusedError, TransportError
 from client.link import Link
 from client.wire import MAX_MESSAGE_BYTES
 
-BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 10.0)
+# With a fifth of jitter never 10 s: a relay that is back has its rooms back within that.
+BACKOFF_S = (1.0, 2.0, 4.0, 7.0)
 JITTER = 0.2
 CONNECT_S = 10.0
 CLOSE_S = 1.0
 # The relay pings every 20 s; a client that hears nothing for as long as the relay would, gives up.
 PING_S = 20.0
 PONG_S = 25.0
+# After a sleep or on another network, a connection that still stands answers within this time.
+PROBE_S = 5.0
 # Close codes from here on mean: do not come back (PROTOCOL 4.4).
 _FINAL_CODE = 4500
-_FINAL_REASON = {4500: "refusals", 4502: "proof", 4503: "full"}
+_FINAL_REASON = {4500: "refusals", 4502: "proof", 4503: "full", 4504: "superseded"}
 
 
 @dataclass
 class Backoff:
-    """1, 2, 4, 8, 10, 10, ... seconds, each up to a fifth more or less; ``draw`` gives 0 to 1."""
+    """1, 2, 4, 7, 7, ... seconds, each up to a fifth more or less; ``draw`` gives 0 to 1."""
 
     draw: Callable[[], float]
     attempt: int = 0
@@ -66,6 +69,7 @@ class Connection:
         self._websocket = websocket
         self._outgoing: asyncio.Queue[str | bytes | None] = asyncio.Queue()
         self._writer = asyncio.create_task(self._write())
+        self._prober: asyncio.Task[None] | None = None
 
     def send(self, data: str | bytes) -> None:
         """Queue one message. The outbox's window and the limits on commits bound the queue."""
@@ -75,6 +79,11 @@ class Connection:
         """Close when all that is queued has been sent, or after a second; `messages` then ends."""
         self._outgoing.put_nowait(None)
         asyncio.get_running_loop().call_later(CLOSE_S, self._websocket.transport.abort)
+
+    def probe(self) -> None:
+        """Cut the connection unless the relay answers a ping soon; `messages` then ends."""
+        if self._prober is None or self._prober.done():
+            self._prober = asyncio.create_task(self._probe())
 
     async def messages(self) -> AsyncIterator[str | bytes]:
         """Yield what the relay sends until the connection ends; then raise.
@@ -92,9 +101,11 @@ class Connection:
 
     async def close(self) -> None:
         """Close at once, whatever is still queued."""
-        self._writer.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._writer
+        for task in (self._writer, self._prober):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
         await self._websocket.close()
 
     async def _write(self) -> None:
@@ -102,6 +113,15 @@ class Connection:
             while (data := await self._outgoing.get()) is not None:
                 await self._websocket.send(data)
             await self._websocket.close()
+
+    async def _probe(self) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            try:
+                # What arrived before the pong proves nothing: it may have lain here while we slept.
+                async with asyncio.timeout(PROBE_S):
+                    await (await self._websocket.ping())
+            except TimeoutError:
+                self._websocket.transport.abort()
 
 
 async def open_connection(link: Link) -> Connection:

@@ -4,17 +4,17 @@ Knows spelling and lengths; never opens what is sealed.
 """
 
 import json
-import re
 import struct
 from dataclasses import dataclass
 from typing import Any
 
+from client import field
 from client.errors import FrameError
-from client.link import RoomId, Tag, decode_b64url, encode_b64url
+from client.field import check_int
+from client.link import RoomId, Tag, encode_b64url
 from client.seal import Kind, is_sealed_length
 
 MAX_TEXT_BYTES = 4096
-MAX_INT = 2**53 - 1
 REFERENCE_BYTES = 8
 # A commit with its GroupInfo has at most 128 KiB; an info holds one GroupInfo and three offers.
 MAX_MESSAGE_BYTES = 4 * 128 * 1024 + 64
@@ -28,8 +28,6 @@ _ACK = struct.Struct("!B8sQ")
 _LENGTH = struct.Struct("!L")
 _KIND_POST, _KIND_COMMIT, _KIND_OFFER = 0x01, 0x02, 0x03
 _KIND_FRAME, _KIND_INFO, _KIND_ACK = 0x11, 0x12, 0x13
-_TAG = re.compile(r"0x[0-9a-f]{4}")
-_WORD = re.compile(r"[a-z_]{1,32}")
 
 
 @dataclass(frozen=True)
@@ -52,12 +50,42 @@ class Welcome:
 
 @dataclass(frozen=True)
 class Joined:
-    """``seats`` and ``away`` are None unless this tells the joiner itself."""
+    """``seats``, ``away`` and ``ticket`` are None unless this tells the joiner itself."""
 
     seq: int
     tag: Tag
     seats: tuple[Tag, ...] | None
     away: tuple[Tag, ...] | None
+    ticket: str | None
+
+
+@dataclass(frozen=True)
+class Mark:
+    mark: str
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """``message_rate`` is in frames per second, 0 for no limit."""
+
+    life: bytes
+    tag: Tag
+    seq: int
+    fence: int
+    ticket: str
+    message_rate: float
+    message_burst: int
+    seats: int
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Numbers up to ``seq`` do not come any more; this is how the room stands."""
+
+    seq: int
+    fence: int
+    seats: tuple[Tag, ...]
+    away: tuple[Tag, ...]
 
 
 @dataclass(frozen=True)
@@ -135,20 +163,51 @@ class Ack:
 
 
 TextFrame = (
-    Challenge | Welcome | Joined | Away | Back | Left | Refused | Need | Reset | Drain | Notice
+    Challenge
+    | Welcome
+    | Joined
+    | Mark
+    | Resumed
+    | Gap
+    | Away
+    | Back
+    | Left
+    | Refused
+    | Need
+    | Reset
+    | Drain
+    | Notice
 )
 BinaryFrame = Frame | Info | Ack
 
 
 def serialize_hello(room_id: RoomId, access_key: bytes, signature: bytes) -> str:
     """Spell a hello (PROTOCOL 4.1)."""
-    return _dump(
+    return field.dump(
         {
             "type": "hello",
             "v": 1,
             "room": encode_b64url(room_id),
             "access": encode_b64url(access_key),
             "signature": encode_b64url(signature),
+        }
+    )
+
+
+def serialize_resume(
+    room_id: RoomId, access_key: bytes, signature: bytes, ticket: str, mark: str, seq: int
+) -> str:
+    """Spell a resume (PROTOCOL 4.5); ``seq`` is the last number seen."""
+    return field.dump(
+        {
+            "type": "resume",
+            "v": 1,
+            "room": encode_b64url(room_id),
+            "access": encode_b64url(access_key),
+            "signature": encode_b64url(signature),
+            "ticket": ticket,
+            "mark": mark,
+            "seq": seq,
         }
     )
 
@@ -179,7 +238,7 @@ def parse_binary(data: bytes) -> BinaryFrame:
         return _parse_frame(data)
     if kind == _KIND_ACK and len(data) == _ACK.size:
         _, reference, seq = _ACK.unpack(data)
-        return Ack(reference, _check_int(seq))
+        return Ack(reference, check_int(seq))
     if kind == _KIND_INFO:
         return _parse_info(data)
     raise FrameError("unknown binary message")
@@ -194,7 +253,7 @@ def _parse_frame(data: bytes) -> Frame:
     sealed = data[_FRAME.size :]
     if not is_sealed_length(Kind(kind), len(sealed)):
         raise FrameError("frame of no known length")
-    return Frame(Kind(kind), Tag(f"0x{tag.hex()}"), _check_int(seq), _check_int(fence), sealed)
+    return Frame(Kind(kind), Tag(f"0x{tag.hex()}"), check_int(seq), check_int(fence), sealed)
 
 
 def _parse_info(data: bytes) -> Info:
@@ -215,7 +274,7 @@ def _parse_info(data: bytes) -> Info:
         at = end
     if at != len(data):
         raise FrameError("info with bytes left over")
-    return Info(_check_int(fence), tuple(entries))
+    return Info(check_int(fence), tuple(entries))
 
 
 def parse_text(text: str) -> TextFrame | Unknown:
@@ -235,78 +294,13 @@ def parse_text(text: str) -> TextFrame | Unknown:
     # `joined` has a longer shape for the joiner itself.
     if fields["type"] == "joined" and "seats" in fields:
         shape = _JOINER
-    if _dump(fields) != text or list(fields) != ["type", *shape]:
+    if field.dump(fields) != text or list(fields) != ["type", *shape]:
         raise FrameError("text message in another spelling")
     try:
         frame: TextFrame = make(**{name: read(fields[name]) for name, read in shape.items()})
     except (TypeError, ValueError) as exc:
         raise FrameError("text message with a wrong value") from exc
     return frame
-
-
-def _dump(fields: dict[str, Any]) -> str:
-    return json.dumps(fields, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-
-
-def _check_int(value: object) -> int:
-    if type(value) is not int or not 0 <= value <= MAX_INT:
-        raise FrameError("number out of range")
-    return value
-
-
-def _read_tag(value: object) -> Tag:
-    if not isinstance(value, str) or not _TAG.fullmatch(value):
-        raise ValueError
-    return Tag(value)
-
-
-def _read_tags(value: object) -> tuple[Tag, ...]:
-    if not isinstance(value, list):
-        raise TypeError
-    tags = tuple(_read_tag(item) for item in value)
-    if list(tags) != sorted(set(tags)):
-        raise ValueError
-    return tags
-
-
-def _read_word(value: object) -> str:
-    if not isinstance(value, str) or not _WORD.fullmatch(value):
-        raise ValueError
-    return value
-
-
-def _read_b64(length: int) -> Any:
-    def read(value: object) -> bytes:
-        if not isinstance(value, str):
-            raise TypeError
-        return decode_b64url(value, length)
-
-    return read
-
-
-def _read_reference(value: object) -> bytes | None:
-    if value is None:
-        return None
-    if not isinstance(value, str) or not re.fullmatch(r"[0-9a-f]{16}", value):
-        raise ValueError
-    return bytes.fromhex(value)
-
-
-def _optional(read: Any) -> Any:
-    return lambda value: None if value is None else read(value)
-
-
-def _read_seconds(value: object) -> float:
-    return _check_int(value) / 1000
-
-
-def _read_limits(value: object) -> tuple[float, int, int]:
-    if not isinstance(value, dict):
-        raise TypeError
-    if list(value) != ["message_rate_milli", "message_burst", "seats"]:
-        raise ValueError
-    rate, burst, seats = (_check_int(item) for item in value.values())
-    return rate / 1000, burst, seats
 
 
 def _make_welcome(
@@ -322,9 +316,19 @@ def _make_challenge(v: int, nonce: bytes) -> Challenge:
 
 
 def _make_joined(
-    seq: int, tag: Tag, seats: tuple[Tag, ...] | None = None, away: tuple[Tag, ...] | None = None
+    seq: int,
+    tag: Tag,
+    seats: tuple[Tag, ...] | None = None,
+    away: tuple[Tag, ...] | None = None,
+    ticket: str | None = None,
 ) -> Joined:
-    return Joined(seq, tag, seats, away)
+    return Joined(seq, tag, seats, away, ticket)
+
+
+def _make_resumed(
+    life: bytes, tag: Tag, seq: int, fence: int, ticket: str, limits: tuple[float, int, int]
+) -> Resumed:
+    return Resumed(life, tag, seq, fence, ticket, *limits)
 
 
 def _make_refused(
@@ -337,38 +341,50 @@ def _make_drain(retry_after_ms: float) -> Drain:
     return Drain(retry_after_ms)
 
 
-_EVENT: dict[str, Any] = {"seq": _check_int, "tag": _read_tag}
-_JOINER: dict[str, Any] = _EVENT | {"seats": _read_tags, "away": _read_tags}
+_PLACE: dict[str, Any] = {
+    "life": field.read_b64(8),
+    "tag": field.read_tag,
+    "seq": check_int,
+    "fence": check_int,
+}
+_EVENT: dict[str, Any] = {"seq": check_int, "tag": field.read_tag}
+_JOINER: dict[str, Any] = _EVENT | {
+    "seats": field.read_tags,
+    "away": field.read_tags,
+    "ticket": field.read_token,
+}
 _TEXT: dict[str, tuple[dict[str, Any], Any]] = {
-    "challenge": ({"v": _check_int, "nonce": _read_b64(32)}, _make_challenge),
-    "welcome": (
-        {
-            "life": _read_b64(8),
-            "tag": _read_tag,
-            "seq": _check_int,
-            "fence": _check_int,
-            "limits": _read_limits,
-        },
-        _make_welcome,
-    ),
+    "challenge": ({"v": check_int, "nonce": field.read_b64(32)}, _make_challenge),
+    "welcome": (_PLACE | {"limits": field.read_limits}, _make_welcome),
     "joined": (_EVENT, _make_joined),
+    "mark": ({"mark": field.read_token}, Mark),
+    "resumed": (_PLACE | {"ticket": field.read_token, "limits": field.read_limits}, _make_resumed),
+    "gap": (
+        {
+            "seq": check_int,
+            "fence": check_int,
+            "seats": field.read_tags,
+            "away": field.read_tags,
+        },
+        Gap,
+    ),
     "away": (_EVENT, Away),
     "back": (_EVENT, Back),
     "left": (_EVENT, Left),
     "refused": (
         {
-            "reason": _read_word,
-            "reference": _read_reference,
-            "retry_after_ms": _optional(_read_seconds),
-            "fence": _optional(_check_int),
+            "reason": field.read_word,
+            "reference": field.read_reference,
+            "retry_after_ms": field.optional(field.read_seconds),
+            "fence": field.optional(check_int),
         },
         _make_refused,
     ),
     "need": ({}, Need),
     "reset": (
-        {"life": _read_b64(8), "seq": _check_int, "fence": _check_int},
+        {"life": field.read_b64(8), "seq": check_int, "fence": check_int},
         Reset,
     ),
-    "drain": ({"retry_after_ms": _read_seconds}, _make_drain),
-    "notice": ({"code": _read_word}, Notice),
+    "drain": ({"retry_after_ms": field.read_seconds}, _make_drain),
+    "notice": ({"code": field.read_word}, Notice),
 }

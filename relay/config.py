@@ -4,6 +4,7 @@ Knows names, units, ranges and defaults; refuses to start on nonsense, in one li
 """
 
 import argparse
+import base64
 import re
 import resource
 import tomllib
@@ -12,6 +13,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
 
 from relay.errors import ConfigError
+from relay.tickets import KEY_BYTES
 
 # Descriptors that are not connections: listener, loop, log, and those that come and go while
 # connections beyond the cap are told so. 96 were not enough under a flood.
@@ -19,6 +21,7 @@ RESERVED_DESCRIPTORS = 160
 _HOST_NAME = re.compile(r"[0-9a-z._-]{1,253}(?::[0-9]{1,5})?|\[[0-9a-f:.]{2,45}\](?::[0-9]{1,5})?")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[0-9a-z._\[\]:-]{1,261}")
 _ENVIRONMENT = "RELAY_"
+_MAX_KEY_FILE_BYTES = 1024
 
 
 def _setting(default: Any, low: float, high: float, text: str) -> Any:
@@ -82,6 +85,12 @@ class RelayConfig:
     ring_total_bytes: int = _setting(2**28, 4096, 2**40, "bytes kept for all rooms")
     # A seat that nobody sits in is a seat that nobody gets.
     away_for: float = _setting(60.0, 0.1, 86400, "seconds that a lost seat is kept")
+    # Whoever has the file can make tickets: it is read once, and should be the operator's alone.
+    ticket_key_file: str = field(
+        default="",
+        metadata={"text": "a file with 32 bytes, so that rooms outlive a restart; none: a new key"},
+    )
+    restore_for: float = _setting(60.0, 0.1, 3600, "seconds after a start that tickets restore")
 
     def __post_init__(self) -> None:
         for spec in fields(self):
@@ -112,6 +121,35 @@ def load(arguments: Sequence[str], environment: Mapping[str, str]) -> RelayConfi
     values |= _from_environment(environment)
     values |= {name: value for name, value in given.items() if value is not None}
     return RelayConfig(**{name: _convert(_SPECS[name], value) for name, value in values.items()})
+
+
+def read_ticket_key(path: str) -> bytes | None:
+    """Return the key in a file, None for no file; raise ConfigError, which says how to make one."""
+    if not path:
+        return None
+    hint = "make one by: head -c 32 /dev/urandom > FILE"
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_MAX_KEY_FILE_BYTES)
+    except OSError as exc:
+        raise ConfigError(f"cannot read the ticket key file: {exc.strerror}; {hint}") from exc
+    except ValueError as exc:
+        raise ConfigError("ticket-key-file is not the name of a file") from exc
+    key = data if len(data) == KEY_BYTES else _decode_key(data.strip())
+    if len(key) != KEY_BYTES:
+        raise ConfigError(
+            f"the ticket key file must hold 32 bytes, raw, hexadecimal or base64; {hint}"
+        )
+    return key
+
+
+def _decode_key(text: bytes) -> bytes:
+    try:
+        if len(text) == 2 * KEY_BYTES:
+            return bytes.fromhex(text.decode())
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return b""
 
 
 def descriptor_limit() -> int:

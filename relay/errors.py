@@ -23,6 +23,7 @@ class CloseCode(IntEnum):
     REFUSALS = 4500
     PROOF = 4502
     FULL = 4503
+    SUPERSEDED = 4504
 
 
 class Reason(StrEnum):

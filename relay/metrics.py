@@ -15,6 +15,7 @@ class Metrics:
     heads_refused: int = 0
     websockets: int = 0
     hellos: int = 0
+    resumes: int = 0
     refusals: int = 0
     ignored: int = 0
     closed: int = 0

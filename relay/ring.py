@@ -73,6 +73,10 @@ class Ring:
             self._drop()
         self.expire(now)
 
+    def since(self, seq: int) -> list[Kept]:
+        """Return what is kept with a higher number."""
+        return [kept for kept in self._kept if kept.seq > seq]
+
     def expire(self, now: float) -> None:
         """Drop what is too old."""
         oldest = now - self._rings.limits.age_s

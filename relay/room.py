@@ -3,8 +3,9 @@
 Knows tags, numbers and lengths of what is sealed; never a key, an address or a connection.
 
     nobody --enter--> unjoined --commit--> seated --lost--> away --60 s--> gone
-                         |                    |                             ^
-                         +------- lost -------+---------- leave ------------+
+       |                 |                  ^  |  ^           |             ^
+       '----- restore ----------------------'  |  '- resume --'             |
+                         '-------- lost -------+---------- leave -----------'
 
 A life begins with the room and whenever its last seat goes while somebody unjoined is here.
 """
@@ -14,12 +15,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from relay import wire
+from relay.effect import Close, Effect, Publish, Seat, Send
 from relay.errors import CloseCode, Reason, RefusedError
 from relay.limits import Rate
 from relay.pace import Pace
 from relay.ring import Ring, Rings
+from relay.seat import Seats
 from relay.turn import TurnLimits, Turns
-from relay.wire import Commit, Life, Offer, Reference, Tag
+from relay.wire import Commit, Life, Offer, Reference, RoomId, Tag
 
 # References remembered, so that what is sent again is not ordered again (R29).
 MAX_REFERENCES = 4096
@@ -41,62 +44,39 @@ class RoomLimits:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """Where random values come from; the shell knows."""
+    """Where random values and what is sealed come from; the shell knows."""
 
     life: Callable[[], Life]
     tag: Callable[[], Tag]
+    ticket: Callable[[RoomId, Life, Tag, int], str]
+    mark: Callable[[RoomId, Life, int, int], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Send:
-    """Give a message to one session."""
+class Resumed:
+    """What others see of a resume, and then what the resumed session is told by itself."""
 
-    tag: Tag
-    message: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Publish:
-    """Give a message to every seated session; ``origin`` gets ``own`` in its place."""
-
-    message: bytes
-    origin: Tag | None = None
-    own: tuple[bytes, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Seat:
-    """From here on a session sees what is published."""
-
-    tag: Tag
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """End a session that the room has dropped."""
-
-    tag: Tag
-    code: CloseCode
-
-
-Effect = Send | Publish | Seat | Close
+    effects: list[Effect]
+    told: list[bytes]
 
 
 class Room:
     """One room; every method leaves it as it was if it raises RefusedError."""
 
     __slots__ = (
-        "_away", "_draw", "_group_info", "_issued", "_life", "_limits", "_offers", "_pace",
-        "_references", "_ring", "_seats", "_turns", "_wanting", "fence", "seq",
+        "_draw", "_group_info", "_issued", "_limits", "_mark", "_offers", "_pace",
+        "_references", "_ring", "_room_id", "_seats", "_turns", "_wanting", "fence", "life", "seq",
     )  # fmt: skip
 
-    def __init__(self, limits: RoomLimits, rings: Rings, draw: Draw) -> None:
+    def __init__(self, room_id: RoomId, limits: RoomLimits, rings: Rings, draw: Draw) -> None:
+        self._room_id = room_id
         self._limits = limits
         self._draw = draw
         self._ring = Ring(rings)
         self._turns = Turns(limits.turns)
-        self._seats: set[Tag] = set()
-        self._away: OrderedDict[Tag, float] = OrderedDict()
+        self._seats = Seats(limits.away_s)
+        self._group_info: bytes | None = None
+        self.seq = self.fence = 0
         self._wanting: set[Tag] = set()
         self._references: OrderedDict[Reference, int] = OrderedDict()
         self._offers: OrderedDict[Tag, bytes] = OrderedDict()
@@ -125,10 +105,52 @@ class Room:
         self._turns.enter(tag)
         rate = self._limits.message_rate
         welcome = wire.serialize_welcome(
-            self._life, tag, self.seq, self.fence, round(rate.per_s * 1000), rate.burst,
+            self.life, tag, self.seq, self.fence, round(rate.per_s * 1000), rate.burst,
             self._limits.seats,
         )  # fmt: skip
         return tag, [Send(tag, welcome), *self._grant(now)]
+
+    def resume(
+        self, tag: Tag, life: Life, generation: int, seen: int, now: float
+    ) -> Resumed | None:
+        """Give a seat to another connection by a ticket (R27); None if that is worth nothing.
+
+        ``seen`` is the last number that its owner has seen. The room's channel hears of the new
+        connection between the effects and what it is told.
+        """
+        if not self._seats.resume(tag, life, generation):
+            return None
+        effects: list[Effect] = []
+        if self._seats.back(tag):
+            effects.append(self._event("back", tag, now))
+        return Resumed(effects, self._tell(tag, seen if life == self.life else None))
+
+    def restore(
+        self, tag: Tag, life: Life, generation: int, fence: int, now: float
+    ) -> Resumed | None:
+        """Give back a seat of a life before the relay's restart (R28); None if its tag is taken.
+
+        The fence rises to ``fence``, that of the mark that was shown, if it is lower.
+        """
+        if tag in self._issued or len(self._seats) >= self._limits.seats:
+            return None
+        effects = self._raise(fence, now) if fence > self.fence else []
+        self._issued.add(tag)
+        effects.append(self._event("back", tag, now))
+        self._seats.restore(tag, self.life, self.seq, life, generation)
+        return Resumed(effects, self._tell(tag, None))
+
+    def confirm(self, tag: Tag) -> None:
+        """Note that a resumed session has its new ticket: it speaks."""
+        self._seats.confirm(tag)
+
+    def keep(self, tag: Tag, luggage: object) -> None:
+        """Keep with a seat what the next session in it is to find."""
+        self._seats.keep(tag, luggage)
+
+    def luggage(self, tag: Tag) -> object:
+        """Return what was kept with a seat."""
+        return self._seats.luggage(tag)
 
     def post(
         self, tag: Tag, reference: Reference, fence: int, sealed: bytes, now: float
@@ -162,6 +184,9 @@ class Room:
         if is_joining and not self._turns.has_had(tag):
             raise RefusedError(Reason.STATE)
         known = self._references.get(reference)
+        if known is not None and is_joining:
+            # An ack would make a session joined that has no seat.
+            raise RefusedError(Reason.STATE)
         if known is not None:
             return [Send(tag, wire.serialize_ack(reference, known))]
         if message.fence != self.fence:
@@ -210,8 +235,7 @@ class Room:
 
     def lost(self, tag: Tag, now: float) -> list[Effect]:
         """Note a lost connection: a seat stays, away; an unjoined place does not."""
-        if tag in self._seats and tag not in self._away:
-            self._away[tag] = now
+        if self._seats.lost(tag, now):
             self._wanting.discard(tag)
             return [self._event("away", tag, now)]
         return self.leave(tag, now) if tag in self._turns else []
@@ -228,15 +252,13 @@ class Room:
             self._wanting.discard(tag)
             self._pace.forget(tag)
             effects.append(Close(tag, CloseCode.NOT_JOINED))
-        for tag in [tag for tag, since in self._away.items() if since + self._limits.away_s <= now]:
+        for tag in self._seats.overdue(now):
             effects += self._remove(tag, now)
         return [*effects, *self._grant(now)]
 
     def deadline(self) -> float | None:
         """Return when expire has something to do."""
-        moments = [self._turns.deadline(), self._ring.deadline()]
-        if self._away:
-            moments.append(next(iter(self._away.values())) + self._limits.away_s)
+        moments = (self._turns.deadline(), self._ring.deadline(), self._seats.deadline())
         return min((moment for moment in moments if moment is not None), default=None)
 
     def close(self) -> None:
@@ -244,19 +266,23 @@ class Room:
         self._ring.clear()
 
     def _begin_life(self) -> None:
-        self._life = self._draw.life()
+        self.life = self._draw.life()
         self._pace = Pace(self._limits.commits)
         self._issued = set(self._turns.tags)
-        self._group_info: bytes | None = None
+        self._group_info = None
         self._offers.clear()
         self._references.clear()
         self._wanting.clear()
         self._ring.clear()
         self.seq = self.fence = 0
+        self._mark = ""
 
     def _accept(self, tag: Tag, message: Commit, now: float, *, is_joining: bool) -> list[Effect]:
         self._pace.accepted(tag, message.reference, now)
         seq = self.seq + 1
+        # Before the frame, so that whoever has followed a commit can show that it stands (R28).
+        self._mark = self._draw.mark(self._room_id, self.life, self.fence + 1, seq)
+        mark = Publish(wire.serialize_mark(self._mark))
         frame = wire.serialize_frame(wire.COMMIT_KIND, tag, seq, message.fence, message.sealed)
         self._log(frame, now)
         self._remember(message.reference, seq)
@@ -265,14 +291,17 @@ class Room:
         self._offers.clear()
         own = (frame, wire.serialize_ack(message.reference, seq))
         if not is_joining:
-            return [Publish(frame, tag, own)]
+            return [mark, Publish(frame, tag, own)]
         self._turns.leave(tag)
         self._wanting.discard(tag)
-        self._seats.add(tag)
         event = self._event("joined", tag, now)
-        told = wire.serialize_joined(self.seq, tag, sorted(self._seats), sorted(self._away))
+        self._seats.take(tag, self.life, self.seq)
+        told = wire.serialize_joined(
+            self.seq, tag, self._seats.tags, self._seats.away, self._ticket(tag)
+        )
         return [
             Seat(tag),
+            mark,
             Publish(frame, tag, own),
             Publish(event.message, tag, (told,)),
             *self._grant(now),
@@ -282,19 +311,68 @@ class Room:
         self._turns.leave(tag)
         self._wanting.discard(tag)
         self._pace.forget(tag)
-        if tag not in self._seats:
+        if not self._seats.free(tag):
             return []
-        self._seats.discard(tag)
-        self._away.pop(tag, None)
         if self._seats:
             return [self._event("left", tag, now)]
         self._begin_life()
         self._turns.restart(now)
-        reset = wire.serialize_reset(self._life, self.seq, self.fence)
-        effects: list[Effect] = [Send(other, reset) for other in self._turns.tags]
-        for other in self._turns.tags:
-            effects += self.inform(other)
+        return self._reset()
+
+    def _raise(self, fence: int, now: float) -> list[Effect]:
+        """Take over a higher fence: whoever is here has not followed what raised it (R28)."""
+        self.fence = fence
+        self._group_info = None
+        self._offers.clear()
+        self._ring.clear()
+        # The next number is that of whose mark it was.
+        self._seats.cut_off(self.seq + 1)
+        self._mark = self._draw.mark(self._room_id, self.life, fence, self.seq)
+        self._turns.restart(now)
+        return self._reset()
+
+    def _reset(self) -> list[Effect]:
+        """Tell everybody what life, number and fence are, and those with the turn what is here."""
+        reset = wire.serialize_reset(self.life, self.seq, self.fence)
+        everybody = (*self._seats.tags, *self._turns.tags)
+        effects: list[Effect] = [Send(tag, reset) for tag in everybody]
+        for tag in self._turns.tags:
+            effects += self.inform(tag)
         return effects
+
+    def _tell(self, tag: Tag, seen: int | None) -> list[bytes]:
+        """Return what a resumed session is told: how things are, and what it has missed."""
+        rate, seats = self._limits.message_rate, self._seats
+        missed = None if seen is None else self._missed(tag, seen)
+        if missed is None:
+            missed = [wire.serialize_gap(self.seq, self.fence, seats.tags, seats.away)]
+        resumed = wire.serialize_resumed(
+            self.life, tag, self.seq, self.fence, self._ticket(tag), round(rate.per_s * 1000),
+            rate.burst, self._limits.seats,
+        )  # fmt: skip
+        # The mark of now first: nobody may follow a commit without one that is as new.
+        return [resumed, wire.serialize_mark(self._mark), *missed]
+
+    def _missed(self, tag: Tag, seen: int) -> list[bytes] | None:
+        """Return all after a number as it would have come to this seat, None if it is not here."""
+        kept = self._ring.since(seen)
+        if seen < self._seats.since(tag) or len(kept) != self.seq - seen:
+            return None
+        references = {seq: reference for reference, seq in self._references.items() if seq > seen}
+        missed: list[bytes] = []
+        for seq, _, message in kept:
+            if not wire.is_from(message, tag):
+                missed.append(message)
+            elif seq not in references:
+                # A ring that is longer than the memory of references.
+                return None
+            else:
+                own = wire.serialize_ack(references[seq], seq)
+                missed += [message, own] if wire.is_commit(message) else [own]
+        return missed
+
+    def _ticket(self, tag: Tag) -> str:
+        return self._draw.ticket(self._room_id, self.life, tag, self._seats.generation(tag))
 
     def _grant(self, now: float) -> list[Effect]:
         return [effect for tag in self._turns.grant(now) for effect in self.inform(tag)]

@@ -8,6 +8,7 @@ import random
 import secrets
 import signal
 import socket
+import time
 from collections.abc import Callable
 from typing import cast
 
@@ -17,18 +18,21 @@ from relay import inner, log
 from relay.app import create_app
 from relay.broker.memory import MemoryBroker
 from relay.clock import Clock
-from relay.config import RelayConfig, descriptor_limit
+from relay.config import RelayConfig, descriptor_limit, read_ticket_key
 from relay.door import Door, DoorLimits, House, door_factory
 from relay.errors import ListenError
 from relay.fanout import Fan, RoomChannel
 from relay.limits import Rate
 from relay.metrics import Metrics
+from relay.outlet import SocketLimits
+from relay.returns import Returns
 from relay.ring import RingLimits
 from relay.room import Draw, RoomLimits
 from relay.session import SessionLimits
 from relay.source import SourceLimits, Sources
+from relay.tickets import Tickets
 from relay.turn import TurnLimits
-from relay.websocket import Hub, Socket, SocketLimits
+from relay.websocket import Hub, Socket
 from relay.wheel import TURN_S, Wheel
 from relay.wire import LIFE_BYTES, NONCE_BYTES, Life, Tag
 
@@ -59,6 +63,7 @@ class Relay:
         self._fan = Fan(loop.call_soon, self._fault)
         self._sockets: Wheel[Socket] = Wheel(self._clock.now())
         self._doors: Wheel[Door] = Wheel(self._clock.now())
+        self._tickets = Tickets(read_ticket_key(config.ticket_key_file))
         self._broker = self._make_broker()
         self._sources = self._make_sources()
         self._rotate_at = self._clock.now() + ROTATE_S
@@ -82,6 +87,7 @@ class Relay:
             ),
             nonce=lambda: secrets.token_bytes(NONCE_BYTES),
             fault=self._fault,
+            returns=Returns(self._tickets, time.time, self._clock.now() + config.restore_for),
             closed=lambda closed: self._house.closed(closed),
         )
         self._inner = inner.Inner(cast(ASGIFramework, create_app()))
@@ -173,6 +179,12 @@ class Relay:
             Draw(
                 life=lambda: Life(secrets.token_bytes(LIFE_BYTES)),
                 tag=lambda: Tag(secrets.randbelow(1 << 16)),
+                ticket=lambda room, life, tag, generation: self._tickets.ticket(
+                    room, life, tag, generation, time.time()
+                ),
+                mark=lambda room, life, fence, seq: self._tickets.mark(
+                    room, life, fence, seq, time.time()
+                ),
             ),
             lambda: RoomChannel(self._fan),
             self._clock.now(),

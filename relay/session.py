@@ -3,8 +3,10 @@
 Knows the order of things and the limits of one session; never the room, whose rules are in room.
 
     AWAITING_HELLO --hello, entered--> UNJOINED --commit, committed--> JOINED
-           |                              |                              |
-           +------ refused, bye, lost ----+------------------------------+--> CLOSED
+           |                              |                             ^ |
+           +--resume, resumed--> RESUMED -|----- any message -----------' |
+           |                        |     |                               |
+           +--- refused, bye, lost -+-----+-------------------------------+--> CLOSED
 
 A refused message leaves the state as it was; a refusal that closes leaves CLOSED.
 """
@@ -26,6 +28,7 @@ from relay.wire import (
     OtherVersion,
     Post,
     Reference,
+    Resume,
     RoomId,
     Unknown,
 )
@@ -52,6 +55,7 @@ class SessionLimits:
 class State(Enum):
     AWAITING_HELLO = auto()
     UNJOINED = auto()
+    RESUMED = auto()
     JOINED = auto()
     CLOSED = auto()
 
@@ -68,6 +72,18 @@ class Enter:
     """Enter a room; reports back as entered or refused."""
 
     room: RoomId
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """Return to a seat by a ticket; reports back as resumed, entered or refused."""
+
+    message: Resume
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """Tell the room that a resumed session has its new ticket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +110,17 @@ class End:
     code: CloseCode
 
 
-Effect = Reply | Enter | Forward | Inform | Ignored | End
+Effect = Reply | Enter | Return | Confirm | Forward | Inform | Ignored | End
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is left of a session's buckets; it stays with the seat."""
+
+    messages: Bucket
+    commits: Bucket
+    housekeeping: Bucket
+    stale: Bucket
 
 
 class Session:
@@ -136,6 +162,9 @@ class Session:
         """Take one text message."""
         if self.state is State.CLOSED:
             return []
+        if self.state is State.RESUMED:
+            self.state = State.JOINED
+            return [Confirm(), *self.text(data, now)]
         try:
             message = wire.parse_text(data)
         except MessageError:
@@ -149,7 +178,9 @@ class Session:
             case (State.AWAITING_HELLO, OtherVersion()):
                 return self._refuse(Reason.VERSION, close_code=CloseCode.PROOF)
             case (State.AWAITING_HELLO, Hello()):
-                return self._prove(message)
+                return self._prove(message) or [Enter(message.room)]
+            case (State.AWAITING_HELLO, Resume(hello=hello)):
+                return self._prove(hello) or [Return(message)]
             case (State.UNJOINED | State.JOINED, Need()):
                 return self._forward(message, None, self._housekeeping.wait(now), now)
             case _:
@@ -159,6 +190,9 @@ class Session:
         """Take one binary message; ``fence`` is the room's as far as it is known here."""
         if self.state is State.CLOSED:
             return []
+        if self.state is State.RESUMED:
+            self.state = State.JOINED
+            return [Confirm(), *self.binary(data, fence, now)]
         try:
             message = wire.parse_binary(data)
         except MessageError:
@@ -195,6 +229,25 @@ class Session:
     def entered(self) -> None:
         """Note that the room let this session in."""
         self.state = State.UNJOINED
+
+    def resumed(self, allowance: Allowance | None) -> None:
+        """Note that the room gave back a seat, with what its last session left of its buckets."""
+        self.state = State.RESUMED
+        if allowance is not None:
+            self._messages = allowance.messages
+            self._commits = allowance.commits
+            self._housekeeping = allowance.housekeeping
+            self._stale = allowance.stale
+
+    @property
+    def is_seated(self) -> bool:
+        """Tell whether the session holds a seat."""
+        return self.state is State.JOINED or self.state is State.RESUMED
+
+    @property
+    def allowance(self) -> Allowance:
+        """What stays with the seat."""
+        return Allowance(self._messages, self._commits, self._housekeeping, self._stale)
 
     def accepted(self) -> None:
         """Note that the room took what was forwarded."""
@@ -241,7 +294,7 @@ class Session:
             proof.verify(hello, self._hosts, nonce)
         except AuthenticationError:
             return self._refuse(Reason.PROOF, close_code=CloseCode.PROOF)
-        return [Enter(hello.room)]
+        return []
 
     def _forward(
         self,

@@ -1,7 +1,8 @@
 """One WebSocket on a raw transport, around one Session.
 
-Knows transports, bytes and moments; what a message means is the session's and the room's.
-Whole messages are split here; control frames and fragments are the library's.
+Knows bytes that come in and moments; what a message means is the session's and the room's, how
+messages go out is outlet's. Whole messages are split here; control frames and fragments are the
+library's.
 """
 
 import asyncio
@@ -14,12 +15,15 @@ from typing import assert_never
 from relay import frame, wire
 from relay.broker import Broker, Place
 from relay.clock import Clock
-from relay.errors import CloseCode, FrameError, RefusedError
-from relay.fanout import framed
+from relay.errors import AuthenticationError, CloseCode, FrameError, RefusedError
 from relay.frame import Scanner
 from relay.library import Uncommon
 from relay.metrics import Metrics
+from relay.outlet import Outlet, SocketLimits
+from relay.returns import Returns
 from relay.session import (
+    Allowance,
+    Confirm,
     Effect,
     End,
     Enter,
@@ -27,13 +31,14 @@ from relay.session import (
     Ignored,
     Inform,
     Reply,
+    Return,
     Session,
     SessionLimits,
     State,
 )
 from relay.source import Source
 from relay.wheel import IDLE, Wheel
-from relay.wire import Commit, Need, Offer, Post
+from relay.wire import Commit, Need, Offer, Post, Resume
 
 try:
     from websockets.speedups import apply_mask
@@ -49,16 +54,6 @@ _PING = frame.header(frame.FIN | frame.PING, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class SocketLimits:
-    """The moments and sizes of one connection."""
-
-    ping_s: float
-    dead_s: float
-    slow_bytes: int
-    slow_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class Hub:
     """What all sockets of this process share."""
 
@@ -70,24 +65,24 @@ class Hub:
     limits: SocketLimits
     nonce: Callable[[], bytes]
     fault: Callable[[Exception], None]
+    returns: Returns
     closed: Callable[["Socket"], None]
 
 
-class Socket(asyncio.Protocol):
+class Socket(Outlet):
     """One connection after its handshake; a broker.Port and a fanout.Writer."""
 
     __slots__ = (
-        "_allowance", "_behind", "_behind_since", "_end_by", "_held", "_hub", "_others",
-        "_pinged", "_place", "_scanner", "_seen", "_session", "_transport", "_written", "source",
-        "turn",
+        "_end_by", "_held", "_hub", "_others", "_pinged", "_place", "_scanner", "_seen",
+        "_session", "source", "turn",
     )  # fmt: skip
 
     def __init__(
         self, hub: Hub, transport: asyncio.Transport, source: Source, hosts: tuple[str, ...]
     ) -> None:
+        super().__init__(transport, hub.limits, hub.clock, hub.metrics)
         now = hub.clock.now()
         self._hub = hub
-        self._transport = transport
         self._session = Session(hub.session_limits, source.messages, hosts, hub.nonce(), now)
         self._scanner = Scanner(wire.MAX_TEXT_BYTES)
         self._place: Place | None = None
@@ -95,12 +90,8 @@ class Socket(asyncio.Protocol):
         self._others: Uncommon | None = None
         self._seen = self._pinged = now
         self._end_by: float | None = None
-        self._behind_since: float | None = None
-        self._behind = self._written = self._allowance = 0
         self.source = source
         self.turn = IDLE
-        # A transport that holds back anything at all says so: that is when the clock starts.
-        transport.set_write_buffer_limits(high=0)
         hub.metrics.websockets += 1
 
     def open(self) -> None:
@@ -113,7 +104,7 @@ class Socket(asyncio.Protocol):
         if self._end_by is not None:
             return
         try:
-            self._receive(data, self._hub.clock.now())
+            self._receive(data, self._clock.now())
         except FrameError as error:
             self.end(error.close_code)
         except Exception as exc:
@@ -122,107 +113,64 @@ class Socket(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that the transport is gone."""
-        self._retire(self._hub.clock.now(), is_leaving=False)
+        self._retire(self._clock.now(), is_leaving=False)
         self._hub.wheel.forget(self)
         self._hub.closed(self)
 
     def pause_writing(self) -> None:
-        """Note that the peer has not taken everything."""
-        self._behind_since = self._hub.clock.now()
-        self._behind = self._transport.get_write_buffer_size()
-        self._written = 0
-        self._hub.wheel.wait(self, self._behind_since + self._hub.limits.slow_s)
-
-    def resume_writing(self) -> None:
-        """Note that the peer has taken everything."""
-        self._behind_since = None
-        self._allowance = 0
-
-    def write(self, data: bytes) -> None:
-        """Send framed bytes; cut a peer that is too many of them behind."""
-        # A transport whose peer is gone takes data in silence, and logs from the fifth time on.
-        if self._end_by is not None or self._transport.is_closing():
-            return
-        was_behind = self._behind_since is not None
-        self._transport.write(data)
-        if self._behind_since is None:
-            return
-        if was_behind:
-            self._written += len(data)
-        most = self._hub.limits.slow_bytes + self._allowance
-        if self._transport.get_write_buffer_size() > most:
-            self._cut()
-
-    def deliver(self, message: bytes) -> None:
-        """Send one message."""
-        if message[0] == wire.INFO:
-            # Up to half a megabyte at once, by the relay's own doing.
-            self._allowance += len(message)
-        self.write(framed(message))
-        if self._behind_since is None:
-            self._allowance = 0
+        """Note that the peer has not taken everything, and look again."""
+        super().pause_writing()
+        self._hub.wheel.wait(self, self._deadline())
 
     def end(self, code: CloseCode) -> None:
         """Close the connection, telling the peer why; see broker.Port."""
-        self._retire(self._hub.clock.now(), is_leaving=code is CloseCode.NORMAL)
+        self._retire(self._clock.now(), is_leaving=code is CloseCode.NORMAL)
+        self.abandon()
         self.write(frame.serialize_close(code))
         self._linger()
 
     def drain(self, retry_after_ms: int) -> None:
         """Tell the peer when to come back, and close."""
+        self.abandon()
         self.deliver(wire.serialize_drain(retry_after_ms))
         # The rooms end with the process: nobody is to be told that one after the other goes.
         self._place = None
         self.end(CloseCode.RESTART)
 
     def abort(self) -> None:
-        """Drop the connection without another word."""
-        self._end_by = self._hub.clock.now()
-        self._transport.abort()
+        """See Outlet; what the peer may have sent is not read any more."""
+        self._end_by = self._clock.now()
+        super().abort()
 
     def expire(self, now: float) -> None:
         """Do what time has brought."""
-        limits = self._hub.limits
+        limits = self._limits
         if self._end_by is not None:
             self.abort()
             return
         self._perform(self._session.expire(now), now)
         if self._end_by is None:
             if self._seen + limits.dead_s <= now:
-                self._hub.metrics.dead += 1
+                self._metrics.dead += 1
                 self.abort()
                 return
             if self._behind_since is not None and self._behind_since + limits.slow_s <= now:
-                self._judge_progress(now)
+                # One that still reads what it is to join by has the time to join instead.
+                self.judge(now, is_patient=not self._session.is_seated)
             if self._pinged + limits.ping_s <= now:
                 self._pinged = now
-                self.write(_PING)
+                self.control(_PING)
         self._hub.wheel.wait(self, self._deadline())
 
     def _deadline(self) -> float:
         if self._end_by is not None:
             return self._end_by
-        limits = self._hub.limits
+        limits = self._limits
         moment = min(self._seen + limits.dead_s, self._pinged + limits.ping_s)
         if self._behind_since is not None:
             moment = min(moment, self._behind_since + limits.slow_s)
         hello_by = self._session.deadline()
         return moment if hello_by is None else min(moment, hello_by)
-
-    def _judge_progress(self, now: float) -> None:
-        """Cut a joined peer that has not taken in `slow_s` what it was behind by then.
-
-        One that still reads what it is to join by has the time to join instead.
-        """
-        left = self._transport.get_write_buffer_size()
-        if left > self._written and self._session.state is State.JOINED:
-            self._cut()
-            return
-        self._behind_since, self._behind, self._written = now, left, 0
-
-    def _cut(self) -> None:
-        self._hub.metrics.slow += 1
-        self.abort()
 
     def _receive(self, data: bytes, now: float) -> None:
         """Split what came into frames. Hot: 1.1 us a frame besides unmasking (STYLE 2.8)."""
@@ -285,7 +233,7 @@ class Socket(asyncio.Protocol):
         if self._scanner.is_between_messages:
             self._others = None
         if taken.answer:
-            self.write(taken.answer)
+            self.control(taken.answer)
         if taken.is_over:
             # The peer's close, or a fault of it that the library has answered with its own.
             self._retire(now, is_leaving=False)
@@ -308,18 +256,43 @@ class Socket(asyncio.Protocol):
                     else:
                         self._session.entered()
                         self._scanner.limit = self._message_limit()
-                        self._hub.metrics.hellos += 1
+                        self._metrics.hellos += 1
+                case Return(message):
+                    queue.extend(self._return(message, now))
+                case Confirm():
+                    if self._place is not None:
+                        self._place.confirm(now)
                 case Forward(message):
                     queue.extend(self._forward(message, now))
                 case Inform():
                     if self._place is not None:
                         self._place.inform(now)
                 case Ignored():
-                    self._hub.metrics.ignored += 1
+                    self._metrics.ignored += 1
                 case End(code):
                     self.end(code)
                 case unreachable:
                     assert_never(unreachable)
+
+    def _return(self, message: Resume, now: float) -> list[Effect]:
+        """Give back a seat, or let the session in as one that is new."""
+        hub, room = self._hub, message.hello.room
+        try:
+            ticket, fence = hub.returns.open(message, now)
+            place = hub.broker.resume(room, ticket, fence, message.seq, self, now)
+        except AuthenticationError:
+            place = None
+        except RefusedError as refusal:
+            return self._session.refused(refusal, None)
+        if place is None:
+            return [Enter(room)]
+        self._place = place
+        luggage = place.luggage
+        self._session.resumed(luggage if isinstance(luggage, Allowance) else None)
+        place.keep(self._session.allowance)
+        self._scanner.limit = self._message_limit()
+        self._metrics.resumes += 1
+        return []
 
     def _forward(self, message: Post | Commit | Offer | Need, now: float) -> list[Effect]:
         place, session = self._place, self._session
@@ -330,13 +303,15 @@ class Socket(asyncio.Protocol):
                     place.post(reference, fence, sealed, now)
                 case Commit():
                     place.commit(message, now)
+                    if session.state is State.UNJOINED:
+                        place.keep(session.allowance)
                     session.committed(now)
                 case Offer():
                     place.offer(message, now)
                 case Need():
                     place.need(now)
         except RefusedError as refusal:
-            self._hub.metrics.refusals += 1
+            self._metrics.refusals += 1
             reference_ = None if isinstance(message, Need) else message.reference
             return session.refused(refusal, reference_)
         session.accepted()
@@ -364,10 +339,11 @@ class Socket(asyncio.Protocol):
         """Wait a moment for the peer to close, reading nothing any more."""
         if self._end_by is not None:
             return
-        self._end_by = self._hub.clock.now() + LINGER_S
-        self._hub.metrics.closed += 1
+        self._end_by = self._clock.now() + LINGER_S
+        self._metrics.closed += 1
         self._held = bytearray()
         self._others = None
+        self.halt()
         if self._transport.can_write_eof() and not self._transport.is_closing():
             # The peer may be gone without the transport knowing it yet.
             with contextlib.suppress(OSError):

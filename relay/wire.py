@@ -9,7 +9,7 @@ import json
 import re
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NewType, NoReturn, assert_never
 
 from relay.errors import MessageError, Reason
@@ -42,15 +42,19 @@ _ACK = struct.Struct("!B8sQ")
 # The longest header that may stand before the sealed bytes of a client's message.
 MAX_HEADER_BYTES = _COMMIT_HEADER.size
 
-_HELLO = re.compile(
-    rb'\{"type":"hello","v":1,"room":"([\w-]{22})","access":"([\w-]{43})","signature":"([\w-]{86})"\}'
+_PROOF = rb'"v":1,"room":"([\w-]{22})","access":"([\w-]{43})","signature":"([\w-]{86})"'
+_HELLO = re.compile(rb'\{"type":"hello",' + _PROOF + rb"\}")
+_RESUME = re.compile(
+    rb'\{"type":"resume",'
+    + _PROOF
+    + rb',"ticket":"([\w-]{1,256})","mark":"([\w-]{1,256})","seq":(0|[1-9][0-9]{0,15})\}'
 )
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _BRACKET = re.compile(rb"[\[\]{}]")
 _KNOWN = frozenset(
     (
-        "challenge", "hello", "welcome", "joined", "away", "back", "left", "refused", "need",
-        "reset", "drain", "notice", "bye",
+        "challenge", "hello", "resume", "welcome", "resumed", "gap", "mark", "joined", "away",
+        "back", "left", "refused", "need", "reset", "drain", "notice", "bye",
     )
 )  # fmt: skip
 
@@ -63,8 +67,18 @@ class Hello:
 
 
 @dataclass(frozen=True, slots=True)
+class Resume:
+    """A hello that shows a ticket; ``seq`` is the last number that its sender has seen."""
+
+    hello: Hello
+    ticket: str = field(repr=False)
+    mark: str = field(repr=False)
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
 class OtherVersion:
-    """A hello in a version that this relay does not speak."""
+    """A hello or resume in a version that this relay does not speak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +118,7 @@ class Offer:
     group_info: bytes
 
 
-Text = Hello | OtherVersion | Need | Bye | Unknown
+Text = Hello | Resume | OtherVersion | Need | Bye | Unknown
 Binary = Post | Commit | Offer
 
 
@@ -115,9 +129,18 @@ def parse_text(data: bytes) -> Text:
     if data == b'{"type":"bye"}':
         return Bye()
     if match := _HELLO.fullmatch(data):
-        room, access, signature = (_from_b64url(part) for part in match.groups())
-        return Hello(RoomId(room), access, signature)
+        return _read_proof(match)
+    if match := _RESUME.fullmatch(data):
+        seq = int(match[6])
+        if seq > MAX_INT:
+            raise MessageError
+        return Resume(_read_proof(match), match[4].decode(), match[5].decode(), seq)
     return _parse_other(data)
+
+
+def _read_proof(match: re.Match[bytes]) -> Hello:
+    room, access, signature = (_from_b64url(match[group]) for group in (1, 2, 3))
+    return Hello(RoomId(room), access, signature)
 
 
 def parse_binary(data: bytes) -> Binary:
@@ -179,9 +202,45 @@ def serialize_welcome(
     """Spell the answer to a good hello; ``message_rate_milli`` 0 says that there is no limit."""
     return (
         f'{{"type":"welcome","life":"{_to_b64url(life)}","tag":"{tag_text(tag)}","seq":{seq},'
-        f'"fence":{fence},"limits":{{"message_rate_milli":{message_rate_milli},'
-        f'"message_burst":{burst},"seats":{seats}}}}}'
+        f'"fence":{fence},{_limits(message_rate_milli, burst, seats)}}}'
     ).encode()
+
+
+def serialize_resumed(
+    life: Life,
+    tag: Tag,
+    seq: int,
+    fence: int,
+    ticket: str,
+    message_rate_milli: int,
+    burst: int,
+    seats: int,
+) -> bytes:
+    """Spell the answer to a good resume; a replay or a gap follows it."""
+    return (
+        f'{{"type":"resumed","life":"{_to_b64url(life)}","tag":"{tag_text(tag)}","seq":{seq},'
+        f'"fence":{fence},"ticket":"{ticket}",{_limits(message_rate_milli, burst, seats)}}}'
+    ).encode()
+
+
+def serialize_gap(seq: int, fence: int, seats: Iterable[Tag], away: Iterable[Tag]) -> bytes:
+    """Spell what stands in the place of a replay; both lists come in ascending order."""
+    return (
+        f'{{"type":"gap","seq":{seq},"fence":{fence},'
+        f'"seats":[{_tag_list(seats)}],"away":[{_tag_list(away)}]}}'
+    ).encode()
+
+
+def serialize_mark(mark: str) -> bytes:
+    """Spell a mark."""
+    return f'{{"type":"mark","mark":"{mark}"}}'.encode()
+
+
+def _limits(message_rate_milli: int, burst: int, seats: int) -> str:
+    return (
+        f'"limits":{{"message_rate_milli":{message_rate_milli},'
+        f'"message_burst":{burst},"seats":{seats}}}'
+    )
 
 
 def serialize_event(kind: str, seq: int, tag: Tag) -> bytes:
@@ -189,11 +248,13 @@ def serialize_event(kind: str, seq: int, tag: Tag) -> bytes:
     return f'{{"type":"{kind}","seq":{seq},"tag":"{tag_text(tag)}"}}'.encode()
 
 
-def serialize_joined(seq: int, tag: Tag, seats: Iterable[Tag], away: Iterable[Tag]) -> bytes:
+def serialize_joined(
+    seq: int, tag: Tag, seats: Iterable[Tag], away: Iterable[Tag], ticket: str
+) -> bytes:
     """Spell `joined` as the joiner sees it; both lists come in ascending order."""
     return (
         f'{{"type":"joined","seq":{seq},"tag":"{tag_text(tag)}",'
-        f'"seats":[{_tag_list(seats)}],"away":[{_tag_list(away)}]}}'
+        f'"seats":[{_tag_list(seats)}],"away":[{_tag_list(away)}],"ticket":"{ticket}"}}'
     ).encode()
 
 
@@ -236,6 +297,16 @@ def serialize_notice(code: str) -> bytes:
 def serialize_frame(kind: int, tag: Tag, seq: int, fence: int, sealed: bytes) -> bytes:
     """Lay out one frame of the log."""
     return _FRAME_HEADER.pack(FRAME, kind, tag, seq, fence) + sealed
+
+
+def is_from(frame: bytes, tag: Tag) -> bool:
+    """Tell whether a message of the log is a frame of this sender."""
+    return frame[0] == FRAME and _FRAME_HEADER.unpack_from(frame)[2] == tag
+
+
+def is_commit(frame: bytes) -> bool:
+    """Tell whether a frame holds a commit."""
+    return frame[1] == COMMIT_KIND
 
 
 def serialize_info(fence: int, entries: list[bytes]) -> bytes:
@@ -309,7 +380,7 @@ def _parse_other(data: bytes) -> OtherVersion | Unknown:
     except ValueError as exc:
         raise MessageError from exc
     match value:
-        case {"type": "hello", "v": int(version)} if _is_other_version(version):
+        case {"type": "hello" | "resume", "v": int(version)} if _is_other_version(version):
             return OtherVersion()
         case {"type": str(kind)} if kind not in _KNOWN:
             return Unknown()

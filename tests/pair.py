@@ -99,7 +99,7 @@ class Stage:
 
     def leave(self, client: Client) -> None:
         client.wants_connection = False
-        self.perform(client, client.room.leave())
+        self.perform(client, client.room.leave(self.now))
         client.session = None
 
     def say(self, client: Client, text: str, *, strict: bool = False) -> bytes:

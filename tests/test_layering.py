@@ -12,18 +12,18 @@ ROOT = Path(__file__).parents[1]
 # are one layer; none of a layer may import another of it unless it stands further left.
 RELAY = [
     *("errors", "limits", "source", "wire", "frame", "head", "wheel", "ring", "turn", "pace"),
-    *("room", "proof", "tickets", "session"),
+    *("seat", "effect", "room", "proof", "tickets", "returns", "session"),
     *("config", "metrics", "log", "clock", "broker", "broker.memory", "broker.redis"),
-    *("library", "fanout", "websocket", "app", "inner", "door", "serve", "__main__"),
+    *("library", "fanout", "outlet", "websocket", "app", "inner", "door", "serve", "__main__"),
 ]
 RELAY_CORES = set(RELAY[: RELAY.index("config")])
 CLIENT = [
     *("errors", "words", "link", "seal", "mls", "wire", "content", "outbox", "ledger", "roster"),
-    *("room", "transport", "session", "cli"),
+    *("room", "transport", "awake", "feed", "session", "cli"),
 ]
 # Modules of the client that STYLE does not name stand where their first imports allow; only the
 # cores among them are listed here, to be kept free of I/O.
-CLIENT_SHELLS = {"transport", "session", "cli", "__main__"}
+CLIENT_SHELLS = {"transport", "awake", "feed", "session", "cli", "__main__"}
 BANNED_IN_CORES = {
     "asyncio", "hypercorn", "logging", "os", "quart", "random", "redis", "secrets", "signal",
     "socket", "subprocess", "threading", "time", "websockets",

@@ -271,8 +271,9 @@ def _join() -> argparse.ArgumentParser:
 def _send() -> argparse.ArgumentParser:
     parser = _room_parser(
         "send",
-        "Send TEXT, or each line of standard input (with - or without TEXT), and leave when the\n"
-        "relay has ordered all. Lines are sent as they are; an empty line is a message.",
+        "Send TEXT, or each line of standard input (with - or without TEXT), and leave when all\n"
+        "who are here have it, at most 8 s after the relay has ordered the last. Lines are sent\n"
+        "as they are; an empty line is a message.",
         positional_link=False,
     )
     parser.add_argument(
@@ -281,7 +282,7 @@ def _send() -> argparse.ArgumentParser:
     parser.add_argument(
         "--no-wait",
         action="store_true",
-        help="do not linger for receipts (there are none yet: today nothing is waited for)",
+        help="leave as soon as the relay has ordered all, without waiting for receipts",
     )
     return parser
 

@@ -44,6 +44,7 @@ _REASONS = {
     "proof": "the relay did not accept the proof of this link",
     "rate": "the relay says that this is too fast",
     "refusals": "the relay refused too many requests in a row and closed the connection",
+    "superseded": "your seat was taken over by another connection of yours",
     "unusable": "the relay holds no usable description of the room; try again in a moment",
     "version": "the relay speaks another version of the protocol",
 }

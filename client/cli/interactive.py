@@ -13,6 +13,7 @@ from prompt_toolkit.patch_stdout import patch_stdout
 
 from client import (
     ClientError,
+    Delivered,
     EpochChanged,
     Event,
     HeldError,
@@ -39,11 +40,14 @@ from client.cli.composer import (
 from client.cli.exits import Exit, explain
 from client.cli.order import Own, in_order
 from client.cli.pipe import unless
+from client.cli.receipt import Newest, readers
 from client.cli.render import (
+    MAX_NAMED,
     Piece,
     clean,
     describe,
     name,
+    names,
     notice,
     roster,
     said,
@@ -55,8 +59,6 @@ from client.cli.screen import Interrupted, Screen
 LAST_CHANCE_S = 2.0
 # Lines that wait to be drawn; the library keeps (and bounds) what comes beyond.
 _MAX_WAITING = 1000
-# So many are greeted by name; of more, the number says enough.
-_MAX_GREETED = 8
 
 # What is shown: what happens in the room, what we said in it, and lines of our own making.
 Item = Event | Own | list[Piece]
@@ -88,6 +90,7 @@ class Conversation:
         self._unsent: dict[asyncio.Task[None], str] = {}
         # Texts that would have reached somebody who came after them: the person decides (R24).
         self._held: list[str] = []
+        self._newest = Newest()
         self._leaving = False
         self._cut = False
         # None until the person has asked for the words, then whether they are still the same.
@@ -108,13 +111,11 @@ class Conversation:
         if self._room.first or not others:
             first = "the first" if self._room.first else "alone"
             self._screen.show(notice(f"you are {first} here: give the link to who shall come"))
-        elif len(others) > _MAX_GREETED:
+        elif len(others) > MAX_NAMED:
             self._screen.show(notice(f"{len(others)} others are here: /who"))
         else:
-            line = [Piece("* here already: ")]
-            for index, member in enumerate(others):
-                line += [*([Piece(", ")] if index else []), *name(member.tag, member.nick)]
-            self._screen.show(line)
+            here = names((member.tag, member.nick) for member in others)
+            self._screen.show([Piece("* here already: "), *here])
         self._screen.show(notice("/help says what can be typed"))
 
     # What happens
@@ -139,6 +140,8 @@ class Conversation:
                 self._screen.show(item)
             case Own(text=text):
                 self._screen.show(said(self._room.tag, self._nick, text, me=True))
+            case Delivered():
+                self._newest.delivered(item)
             case StateChanged(state=state):
                 self._show_state(state.status)
             case EpochChanged():
@@ -236,6 +239,7 @@ class Conversation:
             await self._waiting.put(notice(f"not sent: {clean(text)} ({explain(exc)})"))
         else:
             self._unsent.pop(task)
+            self._newest.ordered(sent.life, sent.seq, readers(self._room.members))
             await self._waiting.put(Own(text, sent.life, sent.seq))
 
     async def _finish(self) -> None:
@@ -265,6 +269,8 @@ class Conversation:
             parts.append(f"{len(self._room.members)} here")
         if self._unsent:
             parts.append(f"{len(self._unsent)} not sent yet")
+        elif (delivered := self._newest.describe()) is not None:
+            parts.append(delivered)
         if self._held:
             parts.append(f"{len(self._held)} held back: /send or /drop")
         if self._words_stand is None:

@@ -1,10 +1,8 @@
-"""How events look: a line for a person, an object for a program (pure).
+"""How events look to a person: lines of pieces, some of them coloured (pure).
 
-Knows terminals' dangers and the stable JSON; prints nothing. What other people chose (nicknames,
-texts) is cleaned for people and left alone, but escaped, for programs.
+Knows terminals' dangers; prints nothing. What other people chose (nicknames, texts) is cleaned.
 """
 
-import json
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -15,7 +13,9 @@ from client.event import (
     NOTICES,
     Away,
     Back,
+    Delivered,
     EpochChanged,
+    Equivocation,
     Event,
     Joined,
     Left,
@@ -28,10 +28,13 @@ from client.event import (
     State,
     StateChanged,
     Status,
+    Superseded,
+    Unconfirmed,
 )
 
-JSON_VERSION = 1
 LINE_BREAK_MARK = "\u21b5"
+# Of more members than that, the number says enough.
+MAX_NAMED = 8
 
 # Whole sequences go, not just their first character: what is left would be litter in the text.
 # CSI, then the strings (DCS, SOS, OSC, PM, APC) that end, then any other escape.
@@ -45,8 +48,6 @@ _BREAKS = re.compile(r"\r\n|[\n\r\v\f\x85\u2028\u2029]")
 # elsewhere they would make two words look like one.
 _JOINERS = "\u200c\u200d"
 _INVISIBLE = ("Cc", "Cf", "Cs")
-# Outside ASCII, what must not reach a terminal, or end a line, raw: escaped in JSON.
-_ESCAPED = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 # From the 256 colours, those that stand out at 4:1 or better on black and on white alike.
 _TAG_COLOURS = (131, 130, 64, 28, 29, 30, 31, 27, 63, 99, 97, 133, 164, 162, 132, 161)
@@ -103,16 +104,26 @@ def to_ansi(pieces: Iterable[Piece], *, coloured: bool) -> str:
     )
 
 
-def name(tag: str, nick: str | None, *, me: bool = False) -> list[Piece]:
+def name(tag: str, nick: str | None, *, me: bool = False, late: bool = False) -> list[Piece]:
     """Return who it is: the tag first, which nobody chooses, then the nickname."""
     shown = clean(nick or "").strip()
-    words = ", ".join(word for word in (shown, "you" if me else "") if word)
+    words = ", ".join(word for word in (shown, "you" if me else "", "late" if late else "") if word)
     return [Piece(tag, colour_of(tag)), *([Piece(f" ({words})")] if words else [])]
 
 
-def said(tag: str, nick: str | None, text: str, *, me: bool = False) -> list[Piece]:
+def names(members: Iterable[tuple[str, str | None]]) -> list[Piece]:
+    """Return several members, by tag and nickname, with commas between."""
+    line: list[Piece] = []
+    for tag, nick in members:
+        line += [*([Piece(", ")] if line else []), *name(tag, nick)]
+    return line
+
+
+def said(
+    tag: str, nick: str | None, text: str, *, me: bool = False, late: bool = False
+) -> list[Piece]:
     """Return the line of a message."""
-    return [*name(tag, nick, me=me), Piece(f": {clean(text)}")]
+    return [*name(tag, nick, me=me, late=late), Piece(f": {clean(text)}")]
 
 
 def notice(text: str) -> list[Piece]:
@@ -123,11 +134,24 @@ def notice(text: str) -> list[Piece]:
 def to_pieces(event: Event, now: float) -> list[Piece] | None:
     """Return the line that shows an event, None if it has none; ``now`` is monotonic seconds."""
     match event:
-        case Message(sender=tag, nick=nick, text=text):
-            return said(tag, nick, text)
+        case Message(sender=tag, nick=nick, text=text, late=late):
+            return said(tag, nick, text, late=late)
         case Missing(sender=tag, nick=nick, count=count):
             lost = "a message" if count == 1 else f"{count} messages"
             return _about(tag, nick, f"sent {lost} that did not arrive")
+        case Delivered():
+            return None
+        case Equivocation(sender=tag, nick=nick):
+            return _about(tag, nick, "sent different messages as one; only the first was shown")
+        case Unconfirmed(tags=tags):
+            who = (
+                [Piece(f"{len(tags)} of those who should be here have")]
+                if len(tags) > MAX_NAMED
+                else [*names((t, None) for t in tags), Piece(" has" if len(tags) == 1 else " have")]
+            )
+            return [Piece("* "), *who, Piece(" not been heard yet and may not be here at all")]
+        case Superseded():
+            return notice("another connection of yours took your seat; this one is over")
         case Joined(tag=tag, nick=nick):
             return _about(tag, nick, "joined")
         case Left(tag=tag, nick=nick):
@@ -170,75 +194,7 @@ def roster(members: Iterable[Member]) -> list[list[Piece]]:
             line.append(Piece(f" {member.presence.value}"))
         elif not (member.me or member.heard):
             line.append(Piece(" not heard yet"))
+        elif member.silent:
+            line.append(Piece(" silent"))
         lines.append(line)
     return lines
-
-
-def to_json(event: Event, now: float) -> str:
-    """Spell an event as one JSON object on one line, without a line end.
-
-    ``now`` is monotonic seconds. Texts are whole; characters that a terminal would act on are
-    escaped, as JSON allows.
-    """
-    spelt = json.dumps(
-        {"v": JSON_VERSION, **_fields(event, now)}, ensure_ascii=False, separators=(",", ":")
-    )
-    return "".join(
-        json.dumps(char)[1:-1]
-        if (not char.isascii() and unicodedata.category(char) in _ESCAPED) or char == "\x7f"
-        else char
-        for char in spelt
-    )
-
-
-def _fields(event: Event, now: float) -> dict[str, object]:
-    match event:
-        case Message(sender, nick, text, life, seq):
-            return {
-                "type": "message",
-                "from": sender,
-                "nick": nick,
-                "text": text,
-                "life": life,
-                "seq": seq,
-            }
-        case Missing(sender, nick, count, life, seq):
-            return {
-                "type": "missing",
-                "from": sender,
-                "nick": nick,
-                "count": count,
-                "life": life,
-                "seq": seq,
-            }
-        case Joined(tag, nick, life, seq):
-            return {"type": "joined", "tag": tag, "nick": nick, "life": life, "seq": seq}
-        case Left(tag, nick, life, seq):
-            return {"type": "left", "tag": tag, "nick": nick, "life": life, "seq": seq}
-        case Away(tag, nick, life, seq):
-            return {"type": "away", "tag": tag, "nick": nick, "life": life, "seq": seq}
-        case Back(tag, previous, nick, life, seq):
-            return {
-                "type": "back",
-                "tag": tag,
-                "previous": previous,
-                "nick": nick,
-                "life": life,
-                "seq": seq,
-            }
-        case NickChanged(tag, nick, life, seq):
-            return {"type": "nick_changed", "tag": tag, "nick": nick, "life": life, "seq": seq}
-        case StateChanged(state):
-            at = state.next_retry_at
-            return {
-                "type": "state",
-                "status": state.status.value,
-                "next_retry_in_s": None if at is None else round(max(0.0, at - now), 1),
-                "transport": state.transport,
-            }
-        case EpochChanged(epoch):
-            return {"type": "epoch_changed", "epoch": epoch}
-        case Notice(code, tag):
-            return {"type": "notice", "code": code, "tag": tag}
-        case _ as unreachable:
-            assert_never(unreachable)

@@ -9,7 +9,8 @@ from client import Event, Message, RoomSession, StateChanged, Status, open_room
 from client.cli.arguments import Tail
 from client.cli.exits import Exit
 from client.cli.pipe import reader_gone, remark, unless, write_line
-from client.cli.render import to_ansi, to_json, to_pieces
+from client.cli.record import to_json
+from client.cli.render import to_ansi, to_pieces
 
 
 async def run(command: Tail) -> Exit:

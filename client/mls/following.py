@@ -39,7 +39,9 @@ def enter(epoch: Epoch, framed: Framed, step: Step) -> Epoch:
     try:
         return _entered(epoch, framed, step, context)
     except AuthenticationError as exc:
-        raise StrandedError(context.confirmed_transcript_hash, context.tree_hash) from exc
+        raise StrandedError(
+            context.confirmed_transcript_hash, context.tree_hash, framed.confirmation_tag
+        ) from exc
 
 
 def check(epoch: Epoch, framed: Framed, fence: int) -> Step:

@@ -9,13 +9,15 @@ The contract, proved by tests/relay/broker/contract.py against every implementat
   the order of the log: a channel sees sequence numbers in ascending order, each at most once.
 - ``attach`` comes before anything is sent to a tag, ``seat`` before it sees what is published;
   ``close`` and ``leave`` end what comes to it.
-- To leave or lose a place that is gone already does nothing.
+- To leave or lose a place that is gone already does nothing. A place whose seat another session
+  has resumed is gone: its port was ended as superseded before that session was told anything.
 - ``fence`` is the room's as far as this node knows; an operation judges by the room's own.
 """
 
 from typing import Protocol
 
 from relay.errors import CloseCode
+from relay.tickets import Ticket
 from relay.wire import Commit, Offer, Reference, RoomId, Tag
 
 
@@ -24,6 +26,9 @@ class Port(Protocol):
 
     def deliver(self, message: bytes) -> None:
         """Send one message to the peer, after everything before it."""
+
+    def replay(self, messages: list[bytes]) -> None:
+        """Send many messages, as fast as the peer takes them; what is delivered later follows."""
 
     def end(self, code: CloseCode) -> None:
         """Close the connection; the room has dropped the session."""
@@ -73,6 +78,16 @@ class Place(Protocol):
     def need(self, now: float) -> None:
         """Ask everybody else for a GroupInfo."""
 
+    @property
+    def luggage(self) -> object:
+        """What the session before this one kept with the seat, None if there is nothing."""
+
+    def keep(self, luggage: object) -> None:
+        """Keep something with the seat, for whoever resumes it."""
+
+    def confirm(self, now: float) -> None:
+        """Note that a resumed session speaks: it has its new ticket."""
+
     def inform(self, now: float) -> None:
         """Show an unjoined session with the turn what it has not seen to join by."""
 
@@ -88,6 +103,22 @@ class Broker(Protocol):
 
     def enter(self, room_id: RoomId, port: Port, now: float) -> Place:
         """Let a session into a room, unjoined; raise RefusedError `full` or `busy`."""
+
+    def resume(
+        self,
+        room_id: RoomId,
+        ticket: Ticket,
+        fence: int | None,
+        seen: int,
+        port: Port,
+        now: float,
+    ) -> Place | None:
+        """Give a session the seat of a ticket, or None if the ticket is worth nothing.
+
+        ``seen`` is the last number that its owner saw. ``fence``, where it is given, may restore
+        a room of before the relay's restart (R28). The port has been given `resumed` and all that
+        follows when this returns, and the seat's last port was ended. Raises RefusedError `busy`.
+        """
 
     def expire(self, now: float) -> None:
         """Do what time has brought."""

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import assert_never
 
 from relay.broker import Channel, Port
+from relay.effect import Close, Effect, Publish, Seat, Send
 from relay.errors import CloseCode, Reason, RefusedError
 from relay.ring import RingLimits, Rings
-from relay.room import Close, Draw, Effect, Publish, Room, RoomLimits, Seat, Send
+from relay.room import Draw, Room, RoomLimits
+from relay.tickets import Ticket
 from relay.wheel import IDLE, Wheel
 from relay.wire import Commit, Offer, Reference, RoomId, Tag, serialize_ack
 
@@ -18,14 +20,15 @@ ROOMS_RETRY_S = 5.0
 
 
 class Home:
-    """A room with its channel, as it waits in the wheel."""
+    """A room with its channel and the places in it, as it waits in the wheel."""
 
-    __slots__ = ("channel", "room", "room_id", "turn")
+    __slots__ = ("channel", "places", "room", "room_id", "turn")
 
     def __init__(self, room_id: RoomId, room: Room, channel: Channel) -> None:
         self.room_id = room_id
         self.room = room
         self.channel = channel
+        self.places: dict[Tag, MemoryPlace] = {}
         self.turn = IDLE
 
     def perform(self, effects: list[Effect]) -> None:
@@ -40,9 +43,22 @@ class Home:
                 case Seat(tag):
                     channel.seat(tag)
                 case Close(tag, code):
-                    channel.close(tag, code)
+                    self.close(tag, code)
                 case unreachable:
                     assert_never(unreachable)
+
+    def close(self, tag: Tag, code: CloseCode) -> None:
+        """End whoever is in a place, and know the place no more."""
+        self.places.pop(tag, None)
+        self.channel.close(tag, code)
+
+    def vacate(self, tag: Tag, place: "MemoryPlace") -> bool:
+        """Know a place no more; False if it is not known: gone already, or resumed by another."""
+        if self.places.get(tag) is not place:
+            return False
+        del self.places[tag]
+        self.channel.detach(tag)
+        return True
 
 
 class MemoryPlace:
@@ -90,19 +106,32 @@ class MemoryPlace:
         """See Place."""
         self._perform(self._room.need(self._tag))
 
+    @property
+    def luggage(self) -> object:
+        """See Place."""
+        return self._room.luggage(self._tag)
+
+    def keep(self, luggage: object) -> None:
+        """See Place."""
+        self._room.keep(self._tag, luggage)
+
+    def confirm(self, now: float) -> None:
+        """See Place."""
+        self._room.confirm(self._tag)
+
     def inform(self, now: float) -> None:
         """See Place."""
         self._perform(self._room.inform(self._tag))
 
     def leave(self, now: float) -> None:
         """See Place."""
-        self._home.channel.detach(self._tag)
-        self._perform(self._room.leave(self._tag, now))
+        if self._home.vacate(self._tag, self):
+            self._perform(self._room.leave(self._tag, now))
 
     def lost(self, now: float) -> None:
         """See Place."""
-        self._home.channel.detach(self._tag)
-        self._perform(self._room.lost(self._tag, now))
+        if self._home.vacate(self._tag, self):
+            self._perform(self._room.lost(self._tag, now))
 
     def _perform(self, effects: list[Effect]) -> None:
         self._home.perform(effects)
@@ -134,20 +163,49 @@ class MemoryBroker:
 
     def enter(self, room_id: RoomId, port: Port, now: float) -> MemoryPlace:
         """See Broker; a room that is not there yet begins here."""
-        home = self._homes.get(room_id)
-        if home is None:
-            if len(self._homes) >= self._max_rooms:
-                raise RefusedError(
-                    Reason.BUSY, retry_after_s=ROOMS_RETRY_S, close_code=CloseCode.ROOMS
-                )
-            room = Room(self._limits, self._rings, self._draw)
-            home = Home(room_id, room, self._open_channel())
+        home = self._homes.get(room_id) or self._open(room_id)
         tag, effects = home.room.enter(now)
         self._homes[room_id] = home
+        place = home.places[tag] = MemoryPlace(self, home, tag)
         home.channel.attach(tag, port)
         home.perform(effects)
         self.settle(home)
-        return MemoryPlace(self, home, tag)
+        return place
+
+    def resume(
+        self,
+        room_id: RoomId,
+        ticket: Ticket,
+        fence: int | None,
+        seen: int,
+        port: Port,
+        now: float,
+    ) -> MemoryPlace | None:
+        """See Broker."""
+        home, resumed = self._homes.get(room_id), None
+        tag, life, generation = ticket.tag, ticket.life, ticket.generation
+        if home is not None:
+            resumed = home.room.resume(tag, life, generation, seen, now)
+        if resumed is None and fence is not None:
+            home = home or self._open(room_id)
+            resumed = home.room.restore(tag, life, generation, fence, now)
+        if home is None or resumed is None:
+            return None
+        self._homes[room_id] = home
+        home.close(tag, CloseCode.SUPERSEDED)
+        home.perform(resumed.effects)
+        place = home.places[tag] = MemoryPlace(self, home, tag)
+        home.channel.attach(tag, port)
+        home.channel.seat(tag)
+        port.replay(resumed.told)
+        self.settle(home)
+        return place
+
+    def _open(self, room_id: RoomId) -> Home:
+        if len(self._homes) >= self._max_rooms:
+            raise RefusedError(Reason.BUSY, retry_after_s=ROOMS_RETRY_S, close_code=CloseCode.ROOMS)
+        room = Room(room_id, self._limits, self._rings, self._draw)
+        return Home(room_id, room, self._open_channel())
 
     def expire(self, now: float) -> None:
         """See Broker."""

@@ -15,16 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.relay.process import ROOT, Relay, running
 from tests.relay.raw import (
-    ROOT,
     Closed,
     Member,
     Peer,
-    Relay,
     client_frame,
     new_link,
     post_bytes,
-    running,
 )
 
 OPEN = ("--source-connection-rate", "0", "--source-connections", "0")

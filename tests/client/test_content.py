@@ -9,19 +9,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client import content
-from client.content import Content, Nick, Other, Text, Void
+from client.content import Ask, Content, Nick, Other, Pulse, Repair, Text, Void
 from client.errors import FrameError, UsageError
 from client.mls import CONTENT_OVERHEAD
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors/content.json").read_text())
+KINDS = {kind.__name__.lower(): kind for kind in (Text, Nick, Void, Other, Pulse, Ask, Repair)}
 COUNTERS = st.tuples(st.integers(0, 2**40), st.integers(1, 2**40))
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=500)
 
 
 def build(fields: dict[str, object]) -> Content | Other:
     values = dict(fields)
-    kind = {"text": Text, "nick": Nick, "void": Void, "other": Other}[str(values.pop("type"))]
-    made: Content | Other = kind(**values)  # type: ignore[arg-type]
+    kind = KINDS[str(values.pop("type"))]
+    for name in ("received", "holes"):
+        if name in values:
+            values[name] = tuple(map(tuple, values[name]))  # type: ignore[call-overload]
+    if "parts" in values:
+        parts: list[tuple[int, str]] = values["parts"]  # type: ignore[assignment]
+        values["parts"] = tuple((counter, bytes.fromhex(sealed)) for counter, sealed in parts)
+    made: Content | Other = kind(**values)  # type: ignore[assignment,arg-type]
     return made
 
 

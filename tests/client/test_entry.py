@@ -1,6 +1,7 @@
 """Which GroupInfos a client trusts, and what it makes of them."""
 
 import struct
+from dataclasses import replace
 
 import pytest
 
@@ -49,9 +50,12 @@ def test_r11_only_what_is_bound_to_this_fence_is_a_candidate(founder: entry.Stag
 def test_r12_line_admits_its_own_epoch_alone(founder: entry.StagedCommit) -> None:
     group = founder.group
     info = info_of(entry.seal_group_info(KEYS, group, 1))
-    line = Line(group.confirmed_transcript_hash, group.tree_hash)
+    (one,) = entry.candidates(KEYS, info)
+    tag = one.inspected.outside.confirmation_tag
+    line = Line(group.confirmed_transcript_hash, group.tree_hash, tag)
     assert len(entry.candidates(KEYS, info, line)) == 1
-    for other in (Line(bytes(32), group.tree_hash), Line(line.confirmed_transcript_hash, b"")):
+    for name in ("confirmed_transcript_hash", "tree_hash", "confirmation_tag"):
+        other = replace(line, **{name: bytes(32)})
         assert entry.candidates(KEYS, info, other) == []
 
 

@@ -3,7 +3,18 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.ledger import HOLD_S, MAX_HELD, MAX_REMEMBERED, MAX_SENDERS, Ledger, Verdict
+from client.ledger import (
+    HOLD_S,
+    LOST_S,
+    MAX_ASKS,
+    MAX_HELD,
+    MAX_REMEMBERED,
+    MAX_SENDERS,
+    MAX_WANTED,
+    Gap,
+    Ledger,
+    Verdict,
+)
 
 KEY = b"key"
 
@@ -12,24 +23,33 @@ def take(ledger: Ledger[int], counter: int, base: int = 0, now: float = 0.0) -> 
     return ledger.take(KEY, counter, base, b"%d" % counter, counter, now)
 
 
+def nobody(_: bytes) -> bool:
+    return False
+
+
+def everybody(_: bytes) -> bool:
+    return True
+
+
 def test_in_order_each_is_shown_at_once() -> None:
     ledger: Ledger[int] = Ledger()
-    assert [take(ledger, n).items for n in (1, 2, 3)] == [(1,), (2,), (3,)]
-    assert ledger.deadline() is None
+    assert [take(ledger, n).shown for n in (1, 2, 3)] == [(1,), (2,), (3,)]
+    assert ledger.deadline(nobody) is None
 
 
 def test_r30_newcomer_begins_at_the_base_of_what_it_first_gets() -> None:
     ledger: Ledger[int] = Ledger()
     assert take(ledger, 8, base=7) == Verdict((8,))
-    assert take(ledger, 10, base=7).items == ()
-    assert take(ledger, 9, base=7).items == (9, 10)
+    assert take(ledger, 10, base=7).shown == ()
+    assert take(ledger, 9, base=7).shown == (9, 10)
 
 
 def test_r30_sender_that_was_seen_to_come_begins_at_one() -> None:
     ledger: Ledger[int] = Ledger()
     ledger.begin(KEY, 0)
     ledger.begin(KEY, 5)
-    assert take(ledger, 2, base=1) == Verdict((2,), missing=1)
+    assert take(ledger, 2, base=1) == Verdict()
+    assert ledger.expire(HOLD_S, nobody) == [(KEY, Verdict((Gap(1), 2)))]
 
 
 def test_r33_hole_is_given_up_after_ten_seconds_and_counted() -> None:
@@ -37,21 +57,111 @@ def test_r33_hole_is_given_up_after_ten_seconds_and_counted() -> None:
     take(ledger, 1)
     take(ledger, 4, now=1.0)
     take(ledger, 6, now=2.0)
-    assert ledger.deadline() == 1.0 + HOLD_S
-    assert ledger.expire(10.9) == []
-    assert ledger.expire(11.0) == [(KEY, Verdict((4,), missing=2))]
-    assert ledger.deadline() == 11.0 + HOLD_S
-    assert ledger.expire(21.0) == [(KEY, Verdict((6,), missing=1))]
+    assert ledger.deadline(nobody) == 1.0 + HOLD_S
+    assert ledger.expire(10.9, nobody) == []
+    assert ledger.expire(11.0, nobody) == [(KEY, Verdict((Gap(2), 4)))]
+    assert ledger.deadline(nobody) == 2.0 + HOLD_S
+    assert ledger.expire(12.0, nobody) == [(KEY, Verdict((Gap(1), 6)))]
+    assert ledger.deadline(nobody) is None
     assert take(ledger, 2) == Verdict()
 
 
-def test_r33_what_is_older_than_the_epoch_is_not_waited_for() -> None:
+def test_r33_several_holes_that_are_due_stand_each_in_its_place() -> None:
     ledger: Ledger[int] = Ledger()
     take(ledger, 1)
+    for counter in (3, 6, 7):
+        take(ledger, counter)
+    ledger.attest(KEY, 9, 0, 0.0)
+    shown = (Gap(1), 3, Gap(2), 6, 7, Gap(2))
+    assert ledger.expire(HOLD_S, nobody) == [(KEY, Verdict(shown))]
+
+
+def test_r31_sender_that_counted_on_makes_a_hole_and_one_that_did_not_makes_none() -> None:
+    ledger: Ledger[int] = Ledger()
+    ledger.attest(KEY, 4, 2, 0.0)
+    assert ledger.received(KEY, 0.0) == (3, 2)
+    assert ledger.wanted() == {KEY: [3, 4]}
     take(ledger, 3)
-    assert take(ledger, 7, base=5) == Verdict((3,), missing=3)
-    assert take(ledger, 6, base=5) == Verdict((6, 7))
-    assert ledger.deadline() is None
+    take(ledger, 4)
+    ledger.attest(KEY, 4, 2, 5.0)
+    assert ledger.wanted() == {}
+    assert ledger.deadline(nobody) is None
+
+
+def test_r33_hole_of_who_is_away_waits_unless_something_is_held_behind_it() -> None:
+    ledger: Ledger[int] = Ledger()
+    take(ledger, 1)
+    ledger.attest(KEY, 2, 0, 0.0)
+    assert ledger.deadline(everybody) is None
+    assert ledger.expire(HOLD_S, everybody) == []
+    take(ledger, 3)
+    assert ledger.deadline(everybody) == HOLD_S
+    assert ledger.expire(HOLD_S, everybody) == [(KEY, Verdict((Gap(1), 3)))]
+
+
+def test_r33_time_without_a_seat_does_not_count() -> None:
+    ledger: Ledger[int] = Ledger()
+    take(ledger, 2)
+    ledger.take(b"other", 2, 0, b"", 2, 0.0)
+    ledger.resume(50.0, KEY)
+    assert ledger.deadline(nobody) == HOLD_S
+    ledger.resume(50.0)
+    assert ledger.deadline(nobody) == 50.0 + HOLD_S
+
+
+def test_r32_what_was_asked_three_times_is_not_asked_again() -> None:
+    ledger: Ledger[int] = Ledger()
+    take(ledger, 2)
+    for _ in range(MAX_ASKS):
+        assert ledger.wants(KEY)
+        ledger.asked(KEY, 1, 1)
+    assert not ledger.wants(KEY)
+    assert not ledger.wants(b"nobody")
+    take(ledger, 4)
+    assert ledger.wanted() == {KEY: [3]}
+    take(ledger, 1)
+    assert ledger.wanted() == {KEY: [3]}
+
+
+def test_r32_only_the_next_ones_are_asked_for() -> None:
+    ledger: Ledger[int] = Ledger()
+    ledger.attest(KEY, 10**12, 0, 0.0)
+    assert ledger.wanted() == {KEY: list(range(1, MAX_WANTED + 1))}
+    assert ledger.repaired(KEY, MAX_WANTED + 1, b"", 0, 0.0) == Verdict()
+    assert ledger.repaired(b"nobody", 1, b"", 0, 0.0) == Verdict()
+    assert ledger.repaired(KEY, 1, b"1", 1, 0.0) == Verdict((1,))
+
+
+def test_r31_rumour_is_asked_for_and_proves_nothing() -> None:
+    ledger: Ledger[int] = Ledger()
+    ledger.rumour(b"nobody", 5)
+    take(ledger, 1)
+    ledger.rumour(KEY, 3)
+    ledger.rumour(KEY, 2)
+    assert ledger.wanted() == {KEY: [2, 3]}
+    assert ledger.deadline(nobody) is None
+    for _ in range(MAX_ASKS):
+        ledger.asked(KEY, 2, 3)
+    assert not ledger.wants(KEY)
+    # Once the sender itself says that it exists, it is worth asking for again.
+    ledger.attest(KEY, 2, 0, 1.0)
+    assert ledger.wanted() == {KEY: [2]}
+
+
+def test_r33_nothing_behind_a_lost_one_is_confirmed_for_a_while() -> None:
+    ledger: Ledger[int] = Ledger()
+    assert ledger.received(KEY, 0.0) is None
+    take(ledger, 1)
+    take(ledger, 3)
+    ledger.expire(HOLD_S, nobody)
+    assert ledger.received(KEY, HOLD_S) == (1, 1)
+    take(ledger, 5, now=50.0)
+    ledger.expire(60.0, nobody)
+    assert ledger.received(KEY, 61.0) == (1, 1)
+    assert ledger.received(KEY, 60.0 + LOST_S) == (1, 5)
+    take(ledger, 7, now=300.0)
+    ledger.expire(310.0, nobody)
+    assert ledger.received(KEY, 310.0) == (1, 5)
 
 
 def test_r30_duplicates_and_equivocation() -> None:
@@ -68,13 +178,18 @@ def test_memory_is_bounded() -> None:
     ledger: Ledger[int] = Ledger()
     take(ledger, 1)
     shown = [take(ledger, n) for n in range(3, 3 + MAX_HELD + 1)]
-    assert shown[-1].missing == 1
-    assert shown[-1].items == tuple(range(3, 3 + MAX_HELD + 1))
+    assert shown[-1].shown == (Gap(1), *range(3, 3 + MAX_HELD + 1))
     (sender,) = ledger._senders.values()
     assert len(sender.digests) == MAX_REMEMBERED
     for number in range(MAX_SENDERS + 10):
         ledger.take(b"%d" % number, 1, 0, b"", 1, 0.0)
     assert len(ledger._senders) == MAX_SENDERS
+    for number in range(2, 200):
+        ledger.attest(b"5", number, 0, float(number))
+    assert len(ledger._senders[b"5"].horizons) == MAX_HELD
+    assert ledger._senders[b"5"].horizons[0][1] == 2.0
+    ledger.clear()
+    assert ledger.received(b"5", 0.0) is None
 
 
 @given(st.permutations(range(1, 13)), st.sets(st.integers(1, 12)), st.booleans())
@@ -88,8 +203,11 @@ def test_r34_any_order_with_losses_is_shown_in_order_once(
 
     def show(verdict: Verdict[int]) -> None:
         nonlocal missing
-        missing += verdict.missing
-        shown.extend(verdict.items)
+        for item in verdict.shown:
+            if isinstance(item, Gap):
+                missing += item.count
+            else:
+                shown.append(item)
 
     for counter in order:
         if counter not in lost:
@@ -97,10 +215,23 @@ def test_r34_any_order_with_losses_is_shown_in_order_once(
             if twice:
                 assert take(ledger, counter) == Verdict()
     now = 0.0
-    while (deadline := ledger.deadline()) is not None:
+    while (deadline := ledger.deadline(nobody)) is not None:
         now = deadline
-        for _, verdict in ledger.expire(now):
+        for _, verdict in ledger.expire(now, nobody):
             show(verdict)
     arrived = sorted(set(range(1, 13)) - lost)
     assert shown == arrived
     assert missing == len([n for n in lost if arrived and n < arrived[-1]])
+
+
+def test_r34_what_was_said_before_we_heard_its_sender_is_shown_in_order_or_missed() -> None:
+    ledger: Ledger[int] = Ledger()
+    ledger.attest(KEY, 3, 3, 0.0)
+    assert ledger.received(KEY, 0.0) == (4, 3)
+    for counter in (1, 2):
+        assert ledger.repaired(KEY, counter, b"%d" % counter, counter, 0.0).shown == (counter,)
+    assert ledger.received(KEY, 0.0) == (4, 3)
+    assert take(ledger, 4, base=3).shown == (4,)
+    assert ledger.repaired(KEY, 3, b"3", 3, 0.0).shown == (Gap(1),)
+    assert ledger.received(KEY, 0.0) == (4, 4)
+    assert ledger.repaired(KEY, 3, b"3", 3, 0.0) == Verdict()

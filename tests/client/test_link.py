@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nacl.bindings import crypto_sign_open
 
-from client.errors import LinkError, UsageError
+from client.errors import LinkError, StateError, UsageError
 from client.link import (
     FORGOTTEN,
     Link,
@@ -127,3 +127,8 @@ def test_base64url_has_one_spelling(data: bytes) -> None:
     for other in (spelt + "=", spelt + "A", " " + spelt):
         with pytest.raises(ValueError, match="base64url"):
             decode_b64url(other, len(data))
+
+
+def test_nothing_is_signed_with_forgotten_keys() -> None:
+    with pytest.raises(StateError):
+        FORGOTTEN.access.sign_hello("example.org", FORGOTTEN.room_id, bytes(32))

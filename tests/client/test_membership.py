@@ -3,13 +3,14 @@
 import pytest
 
 from client import membership as module
-from client import wire
+from client import newcomer, wire
+from client.duty import REFRESH_GAP_S
 from client.effect import Finish, Reconnect, Send
 from client.errors import CommitRefusedError, RefusedError
 from client.event import Back, Presence
-from client.membership import NEED_S, REFRESH_GAP_S
 from client.roster import RANK_S
 from client.stay import Phase
+from client.stray import NEED_S
 from tests.model import text
 from tests.pair import Client, Stage
 
@@ -95,7 +96,7 @@ def test_group_without_a_place_is_asked_for_another_way_in(
     def full(*_: object) -> None:
         raise CommitRefusedError("leaf cap")
 
-    monkeypatch.setattr(module, "stage_join", full)
+    monkeypatch.setattr(newcomer, "stage_join", full)
     (client,) = stage.join(1)
     stage.wait(NEED_S + 0.1)
     assert client.room.phase is Phase.WAITING
@@ -104,13 +105,12 @@ def test_group_without_a_place_is_asked_for_another_way_in(
     assert isinstance(client.finished, RefusedError)
 
 
-def test_r13_rejoin_that_cannot_be_made_is_tried_on_another_connection(
+def test_r13_rejoin_that_cannot_be_made_leaves_us_in_our_own_epoch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stage = Stage()
     one, two = stage.join(2)
-    membership = one.room._membership
-    membership.too_far(stage.now)
+    one.room._membership.stray.strand(None, stage.now)
 
     def broken(*_: object) -> None:
         raise CommitRefusedError("leaf cap")
@@ -119,31 +119,39 @@ def test_r13_rejoin_that_cannot_be_made_is_tried_on_another_connection(
         patch.setattr(module, "stage_join", broken)
         stage.wait(9.9)
         assert one.room.phase is Phase.STRANDED
-        assert one.reconnects == 0
-    stage.relay.infos = []
-    stage.wait(0.2)
-    assert one.reconnects == 1
-    offer = two.room.group
-    assert offer is not None
-    stage.wait(10)
+        stage.wait(0.2)
+    assert one.reconnects == 0
+    assert one.room.phase is Phase.JOINED
     assert one.room.words == two.room.words
+
+
+def test_r13_removed_member_without_help_comes_back_as_a_newcomer() -> None:
+    stage = Stage()
+    one, two = stage.join(2)
+    membership = one.room._membership
+    membership._is_member = False
+    membership.stray.left_behind(None, stage.now)
+    two.wants_connection = False
+    stage.cut(two)
+    stage.relay.infos = []
+    stage.wait(10.1)
+    assert one.reconnects == 1
 
 
 def test_r13_rejoins_back_off() -> None:
     stage = Stage()
     one, _ = stage.join(2)
-    membership = one.room._membership
+    stray = one.room._membership.stray
     waits = []
     for _ in range(5):
-        membership.too_far(stage.now)
+        stray.strand(None, stage.now)
         start = stage.now
         while one.room.phase is Phase.STRANDED:
             stage.wait(0.25)
         waits.append(stage.now - start)
     assert waits == [0.25, 1.0, 2.0, 4.0, 8.0]
-    stage.wait(61)
-    membership.too_far(stage.now)
-    start = stage.now
+    stage.wait(121)
+    stray.strand(None, stage.now)
     stage.wait(0.25)
     assert one.room.phase is Phase.JOINED
 
@@ -154,7 +162,7 @@ def test_r25_only_three_offer_and_one_after_another() -> None:
     for client in clients:
         stage.deliver(client, wire.NEED)
     stage.deliver(clients[0], wire.NEED)
-    deadlines = [c.room._membership._offer_at for c in clients]
+    deadlines = [c.room._membership.duties._offer_at for c in clients]
     expected = [stage.now + rank * RANK_S for rank in range(3)]
     assert deadlines == [*expected, None, None]
 
@@ -192,8 +200,8 @@ def test_seat_without_a_leaf_is_connecting() -> None:
 def test_r17_refresh_of_another_puts_ours_off() -> None:
     stage = Stage()
     one, two = stage.join(2)
-    mine = one.room._membership
-    mine._refresh_at = two.room._membership._refresh_at = stage.now + 5
+    mine = one.room._membership.duties
+    mine._refresh_at = two.room._membership.duties._refresh_at = stage.now + 5
     fence = stage.relay.fence
     stage.now += 5
     stage.perform(two, two.room.tick(stage.now))

@@ -27,7 +27,7 @@ def filled(count: int) -> tuple[Outbox, list[Pending]]:
 def send_all(outbox: Outbox, fence: int, now: float = 0.0) -> list[Pending]:
     sent = []
     while (one := outbox.next(now)) is not None:
-        outbox.sent(one, fence)
+        outbox.sent(one, fence, 0.0)
         sent.append(one)
     return sent
 
@@ -106,7 +106,7 @@ def test_given_up_before_a_try_it_is_gone_and_after_one_a_void_takes_its_counter
     outbox.give_up(one)
     assert one.is_void
     assert outbox.next(0.0) is one
-    assert outbox.sent(one, 2) == 1
+    assert outbox.sent(one, 2, 0.0) == 1
 
 
 def test_r24_strict_message_is_held_if_somebody_came_and_it_is_old() -> None:

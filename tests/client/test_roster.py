@@ -67,7 +67,7 @@ def test_nicknames_are_bounded_and_the_newest_kept() -> None:
 def test_member_is_described() -> None:
     roster = seated()
     roster.rename(b"key0", "Ada")
-    shown = roster.member(LEAVES[0], heard=False)
-    assert shown == Member(TAGS[0], "Ada", Presence.PRESENT, me=False, heard=False)
+    shown = roster.member(LEAVES[0], heard=True, silent=True)
+    assert shown == Member(TAGS[0], "Ada", Presence.PRESENT, me=False, heard=True, silent=True)
     shown = roster.me(LEAVES[1], "Eve")
     assert shown == Member(TAGS[1], "Eve", Presence.PRESENT, me=True, heard=True)

@@ -2,106 +2,35 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from http import HTTPStatus
 
 import pytest
-from websockets.asyncio.server import ServerConnection, serve
-from websockets.http11 import Request, Response
 
 from client import (
-    Link,
+    Delivered,
     Message,
     Notice,
     RefusedError,
-    RoomSession,
     StateChanged,
     StateError,
     Status,
+    Superseded,
     TransportError,
     UsageError,
     open_room,
     parse_link,
 )
+from client import feed as feed_module
 from client import session as session_module
+from client import transport as transport_module
 from client.link import LinkError
-from tests.model import ModelRelay, text
-
-SECRET = bytes(range(32))
-PATIENCE_S = 30.0
-
-
-class LiveRelay:
-    """The model relay behind a WebSocket server."""
-
-    def __init__(self) -> None:
-        self.link = Link("http", "127.0.0.1:0", SECRET)
-        self.model = ModelRelay(self.link.keys())
-        self.answers: list[tuple[int, dict[str, str]]] = []
-        self.connections: list[ServerConnection] = []
-        self.sockets: dict[int, ServerConnection] = {}
-        self.greeting: str | None = None
-        self.close_code: int | None = None
-
-    async def serve(self, connection: ServerConnection) -> None:
-        self.connections.append(connection)
-        if self.close_code is not None:
-            await connection.close(self.close_code)
-            return
-        if self.greeting is not None:
-            await connection.send(self.greeting)
-        session = self.model.connect()
-        await self.flush()
-        self.sockets[id(session)] = connection
-        try:
-            await self.flush()
-            async for data in connection:
-                self.model.receive(session, data)
-                await self.flush()
-        finally:
-            del self.sockets[id(session)]
-            if session in self.model.sessions:
-                self.model.drop(session)
-            await self.flush()
-
-    async def flush(self) -> None:
-        for session in list(self.model.sessions):
-            socket = self.sockets.get(id(session))
-            while socket is not None and session.inbox:
-                await socket.send(session.inbox.popleft())
-
-    def refuse(self, connection: ServerConnection, request: Request) -> Response | None:
-        if not self.answers:
-            return None
-        status, headers = self.answers.pop(0)
-        response = connection.respond(HTTPStatus(status), "")
-        for name, value in headers.items():
-            response.headers[name] = value
-        return response
+from tests.client.live import PATIENCE_S, LiveRelay, collect, live_relay, until
+from tests.model import text
 
 
 @pytest.fixture
 async def relay() -> AsyncIterator[LiveRelay]:
-    live = LiveRelay()
-    async with serve(live.serve, "127.0.0.1", 0, process_request=live.refuse) as server:
-        port = server.sockets[0].getsockname()[1]
-        live.link = Link("http", f"127.0.0.1:{port}", SECRET)
+    async with live_relay() as live:
         yield live
-
-
-async def collect(room: RoomSession, wanted: Callable[[object], bool]) -> list[object]:
-    events: list[object] = []
-    async with asyncio.timeout(PATIENCE_S):
-        async for event in room:
-            events.append(event)
-            if wanted(event):
-                break
-    return events
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.01)
 
 
 async def test_send_returns_its_place_and_the_other_reads_it(relay: LiveRelay) -> None:
@@ -133,6 +62,149 @@ async def test_state_goes_through_reconnecting_and_back(relay: LiveRelay) -> Non
         assert events
 
 
+async def test_r27_connection_that_comes_back_has_the_same_tag_and_missed_nothing(
+    relay: LiveRelay,
+) -> None:
+    async with open_room(relay.link) as one, open_room(relay.link) as two:
+        tag = one.tag
+        relay.connections[0].transport.abort()
+        await until(lambda: one.state.status is Status.RECONNECTING)
+        await two.send("said meanwhile")
+        one.retry_now()
+        events = await collect(one, lambda e: isinstance(e, Message))
+        assert isinstance(events[-1], Message)
+        assert (events[-1].sender, events[-1].text) == (two.tag, "said meanwhile")
+        await until(lambda: one.state.status is Status.CONNECTED)
+        assert one.tag == tag
+        assert len(one.members) == len(two.members) == 2
+
+
+async def test_r27_seat_that_was_resumed_elsewhere_ends_the_stay(relay: LiveRelay) -> None:
+    async with open_room(relay.link) as one:
+        await relay.connections[0].close(4504)
+        events: list[object] = []
+        with pytest.raises(RefusedError) as caught:
+            await collect(one, lambda e: bool(events.append(e)))
+        assert events[-2:] == [Superseded(), StateChanged(one.state)]
+        assert caught.value.reason == "superseded"
+        assert one.state.status is Status.CLOSED
+        assert len(relay.connections) == 1
+    with pytest.raises(RefusedError):
+        await one.send("later")
+
+
+async def test_r34_delivered_waits_for_those_who_are_here(relay: LiveRelay) -> None:
+    async with open_room(relay.link) as one:
+        await one.send("to nobody")
+        assert await one.delivered(0.0)
+        async with open_room(relay.link) as two:
+            sent = await one.send("to somebody")
+            assert not await one.delivered(0.0)
+            async with asyncio.timeout(PATIENCE_S):
+                assert await one.delivered(3600.0)
+            events = await collect(one, lambda e: isinstance(e, Delivered))
+            assert events[-1] == Delivered(sent.life, sent.seq, 1, 1)
+            assert two.tag != one.tag
+
+
+async def test_waiting_for_delivery_ends_with_the_stay(relay: LiveRelay) -> None:
+    async with open_room(relay.link) as one, open_room(relay.link):
+        await one.send("to somebody")
+        waiting = asyncio.create_task(one.delivered(PATIENCE_S))
+        await asyncio.sleep(0)
+        await relay.connections[0].close(4504)
+        with pytest.raises(RefusedError):
+            await waiting
+    with pytest.raises(RefusedError):
+        await one.delivered(PATIENCE_S)
+
+
+class Signs:
+    """Stands for the machine: ``awake`` is what it calls."""
+
+    def __init__(self, awake: Callable[[], None]) -> None:
+        self.awake = awake
+        self.watching = False
+        made.append(self)
+
+    def start(self) -> None:
+        self.watching = True
+
+    def stop(self) -> None:
+        self.watching = False
+
+
+made: list[Signs] = []
+
+
+@pytest.fixture
+def signs(monkeypatch: pytest.MonkeyPatch) -> list[Signs]:
+    made.clear()
+    monkeypatch.setattr(session_module, "Awake", Signs)
+    return made
+
+
+async def test_who_wakes_up_tries_at_once(
+    relay: LiveRelay, signs: list[Signs], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport_module, "BACKOFF_S", (3600.0,))
+    async with open_room(relay.link) as one:
+        assert signs[0].watching
+        await relay.connections[0].close(1012)
+        await until(lambda: one.state.status is Status.RECONNECTING)
+        signs[0].awake()
+        await until(lambda: one.state.status is Status.CONNECTED)
+        # It had nothing to do with the next time.
+        await relay.connections[1].close(1012)
+        await until(lambda: one.state.status is Status.RECONNECTING)
+        await asyncio.sleep(0.1)
+        assert len(relay.connections) == 2
+    assert not signs[0].watching
+
+
+async def test_who_wakes_up_while_it_tries_in_vain_tries_once_more(
+    relay: LiveRelay, signs: list[Signs], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport_module, "BACKOFF_S", (3600.0,))
+    async with open_room(relay.link) as one:
+        relay.answers = [(503, {})]
+        relay.on_request = signs[0].awake
+        await relay.connections[0].close(1012)
+        await until(lambda: one.state.status is Status.RECONNECTING)
+        one.retry_now()
+        await until(lambda: one.state.status is Status.CONNECTED)
+        # What it heard on the way to this connection is old when it ends.
+        await relay.connections[1].close(1012)
+        await until(lambda: one.state.status is Status.RECONNECTING)
+        await asyncio.sleep(0.1)
+        assert len(relay.connections) == 2
+
+
+async def test_who_wakes_up_keeps_a_connection_that_answers_and_no_other(
+    relay: LiveRelay, signs: list[Signs], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_room(relay.link) as one:
+        signs[0].awake()
+        signs[0].awake()
+        assert one._connection is not None
+        probe = one._connection._prober
+        assert probe is not None
+        await probe
+        assert one.state.status is Status.CONNECTED
+        assert len(relay.connections) == 1
+        monkeypatch.setattr(transport_module, "PROBE_S", 0.2)
+        # Half-open: the relay is there, but nothing that we say gets to it.
+        relay.connections[0].transport.pause_reading()
+        signs[0].awake()
+        await until(lambda: one.state.status is Status.RECONNECTING)
+        relay.connections[0].transport.resume_reading()
+        one.retry_now()
+        await until(lambda: one.state.status is Status.CONNECTED)
+        signs[0].awake()
+        await relay.connections[1].close(1012)
+        await until(lambda: one.state.status is Status.RECONNECTING)
+
+
 async def test_busy_relay_is_waited_for_as_it_asks(
     relay: LiveRelay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,7 +229,8 @@ async def test_what_is_no_relay_for_us_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("code", "reason"), [(4500, "refusals"), (4502, "proof"), (4503, "full"), (4999, "closed")]
+    ("code", "reason"),
+    [(4500, "refusals"), (4502, "proof"), (4503, "full"), (4504, "superseded"), (4999, "closed")],
 )
 async def test_final_close_code_ends_the_stay(relay: LiveRelay, code: int, reason: str) -> None:
     relay.close_code = code
@@ -219,11 +292,11 @@ async def test_cancelled_send_disturbs_nothing(relay: LiveRelay) -> None:
 async def test_reader_that_is_too_slow_is_told_what_it_lost(
     relay: LiveRelay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session_module, "MAX_EVENTS", 5)
+    monkeypatch.setattr(feed_module, "MAX_EVENTS", 5)
     async with open_room(relay.link) as one, open_room(relay.link) as two:
         for number in range(12):
             await one.send(str(number))
-        await until(lambda: len(two._events) == 5)
+        await until(lambda: len(two._feed) == 5)
         events = await collect(two, lambda e: isinstance(e, Notice))
         assert [e.text for e in events if isinstance(e, Message)][-1] == "11"
         assert events[-1] == Notice("events_dropped")

@@ -10,9 +10,9 @@ from client.link import Link
 from client.transport import BACKOFF_S, JITTER, Backoff, _is_local, _status_error
 
 
-def test_backoff_is_1_2_4_8_10_and_stays() -> None:
+def test_backoff_is_1_2_4_7_and_stays() -> None:
     backoff = Backoff(lambda: 0.5)
-    assert [backoff.next_s() for _ in range(7)] == [1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0]
+    assert [backoff.next_s() for _ in range(7)] == [1.0, 2.0, 4.0, 7.0, 7.0, 7.0, 7.0]
     assert backoff.attempt == 7
     backoff.reset()
     assert backoff.next_s() == 1.0

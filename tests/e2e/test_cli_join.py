@@ -1,12 +1,13 @@
 """`beacon join` at terminals of our own, against the real relay."""
 
 import re
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from client import create_link
-from tests.client.cli.beacon import Terminal, run, terminal
+from tests.client.cli.beacon import Terminal, run, running, terminal
 from tests.e2e.process import RelayProcess, relay_process
 
 pytestmark = pytest.mark.timeout(300)
@@ -61,7 +62,7 @@ def test_line_being_typed_stays_intact_while_others_talk(env: dict[str, str]) ->
         ann = enter(one)
         one.type("half a li")
         one.wait_for_line(rf"{ann}> half a li")
-        run("send", "an interruption", env=env)
+        run("send", "--no-wait", "an interruption", env=env)
         heard = one.wait_for_line(r"0x[0-9a-f]{4}: an interruption")
         # Above the line, which stands below it as it was; and it can be finished.
         one.wait_for(
@@ -80,7 +81,7 @@ def test_line_being_typed_stays_intact_while_others_talk(env: dict[str, str]) ->
 def test_what_others_send_cannot_touch_the_screen(env: dict[str, str]) -> None:
     with terminal("join", env=env) as one:
         enter(one)
-        run("send", "\x1b[2J\x1b]0;owned\x07\u202eturned\n0x0000: forged", env=env)
+        run("send", "--no-wait", "\x1b[2J\x1b]0;owned\x07\u202eturned\n0x0000: forged", env=env)
         one.wait_for_line(r"0x[0-9a-f]{4}: turned\u21b50x0000: forged")
         assert b"\x1b[2J" not in one.raw
         assert b"owned" not in one.raw
@@ -118,9 +119,25 @@ def test_expected_words_are_those_that_a_member_reads_out(env: dict[str, str]) -
         enter(one)
         one.type("/verify" + ENTER)
         words = one.wait_for_line(r"\* (?:[a-z]{4,7} ?){6}").removeprefix("* ")
-        sent = run("send", "hello", "--expect-words", words.upper().replace(" ", ", "), env=env)
+        expected = words.upper().replace(" ", ", ")
+        sent = run("send", "--no-wait", "hello", "--expect-words", expected, env=env)
         assert sent.returncode == 0
         one.wait_for_line(r"0x[0-9a-f]{4}: hello")
+
+
+def test_status_line_says_who_has_the_newest_message(env: dict[str, str]) -> None:
+    with terminal("join", env=env) as one:
+        enter(one)
+        with running("tail", env=env) as silent, terminal("join", env=env) as two:
+            enter(two)
+            shows(one, "3 here")
+            silent.send_signal(signal.SIGSTOP)
+            try:
+                one.type("who has this?" + ENTER)
+                shows(one, "delivered 1 of 2")
+            finally:
+                silent.send_signal(signal.SIGCONT)
+            shows(one, "delivered to all")
 
 
 def test_text_that_cannot_be_sent_stays_in_the_line_with_its_count(env: dict[str, str]) -> None:

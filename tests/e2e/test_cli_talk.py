@@ -78,7 +78,8 @@ def test_two_tails_receive_every_line_as_it_was_sent_in_one_order(env: dict[str,
         until_here(one)
         until_here(two)
         sent = run(
-            "send", env["BEACON_LINK"], "-", stdin=b"".join(s.encode() + b"\n" for s in lines)
+            *("send", env["BEACON_LINK"], "-", "--no-wait"),
+            stdin=b"".join(s.encode() + b"\n" for s in lines),
         )
         assert (sent.returncode, sent.stdout, sent.stderr) == (0, b"", b"")
         first, second = (
@@ -96,7 +97,7 @@ def test_last_line_without_an_end_is_a_message_and_nothing_is_none(env: dict[str
     with running("tail", "--json", "--count", "2", env=env) as tail:
         until_here(tail)
         assert run("send", env=env).returncode == 0
-        assert run("send", "-", env=env, stdin=b"\nlast").returncode == 0
+        assert run("send", "--no-wait", "-", env=env, stdin=b"\nlast").returncode == 0
         texts = [event["text"] for event in events(tail) if event["type"] == "message"]
     assert texts == ["", "last"]
 
@@ -156,7 +157,8 @@ def test_rate_of_the_relay_is_kept_and_nothing_is_lost() -> None:
         lines = [str(n) for n in range(40)]
         with running("tail", "--json", "--count", "40", env=env) as tail:
             until_here(tail)
-            assert run("send", env=env, stdin="\n".join(lines).encode()).returncode == 0
+            sent = run("send", "--no-wait", env=env, stdin="\n".join(lines).encode())
+            assert sent.returncode == 0
             texts = [event["text"] for event in events(tail) if event["type"] == "message"]
     assert texts == lines
 
@@ -167,14 +169,43 @@ def test_sender_alone_is_told_that_nobody_reads(env: dict[str, str]) -> None:
     assert b"nobody else is in the room" in sent.stderr
 
 
+def test_sender_stays_until_all_have_it(env: dict[str, str]) -> None:
+    with running("tail", "--json", env=env) as one, running("tail", "--json", env=env) as two:
+        until_here(one)
+        until_here(two)
+        # How long it stays is its own affair: on a machine that stalls it may be too short.
+        for _ in range(5):
+            sent = run("send", "-", env=env, stdin=b"one\ntwo\n")
+            assert (sent.returncode, sent.stdout) == (0, b"")
+            if not sent.stderr:
+                return
+    raise AssertionError(sent.stderr)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [((), b"beacon: delivered to 0 of 1\n"), (("--no-wait",), b"")]
+)
+def test_sender_says_who_has_not_got_it_unless_told_not_to_wait(
+    env: dict[str, str], options: tuple[str, ...], said: bytes
+) -> None:
+    with running("tail", "--json", env=env) as tail:
+        until_here(tail)
+        tail.send_signal(signal.SIGSTOP)
+        try:
+            sent = run("send", *options, "hello?", env=env)
+        finally:
+            tail.send_signal(signal.SIGCONT)
+        assert (sent.returncode, sent.stdout, sent.stderr) == (0, b"", said)
+
+
 def test_plain_tail_has_messages_alone_on_stdout_and_no_control_sequences(
     env: dict[str, str],
 ) -> None:
     with running("tail", "--count", "2", env=env) as tail:
         assert tail.stderr is not None
         assert tail.stderr.readline().startswith(b"beacon: listening as 0x")
-        run("send", "\x1b[2J\x1b]0;title\x07he\u202ello", env=env)
-        run("send", "two\n0x0000: forged", env=env)
+        run("send", "--no-wait", "\x1b[2J\x1b]0;title\x07he\u202ello", env=env)
+        run("send", "--no-wait", "two\n0x0000: forged", env=env)
         out, err = tail.communicate(timeout=PATIENCE_S)
     assert tail.returncode == 0
     first, second = out.decode().splitlines()
@@ -189,7 +220,7 @@ def test_plain_tail_has_messages_alone_on_stdout_and_no_control_sequences(
 def test_json_tells_who_comes_and_goes(env: dict[str, str]) -> None:
     with running("tail", "--json", "--timeout", "600", env=env) as tail:
         until_here(tail)
-        run("send", "hi", env=env)
+        run("send", "--no-wait", "hi", env=env)
         assert tail.stdout is not None
         types: list[str] = []
         while "left" not in types:
@@ -263,7 +294,7 @@ def test_tail_leaves_when_its_reader_does(env: dict[str, str]) -> None:
 def test_send_at_a_terminal_reads_lines_until_ctrl_d(env: dict[str, str]) -> None:
     with running("tail", "--json", "--count", "2", env=env) as tail:
         until_here(tail)
-        with terminal("send", env=env) as one:
+        with terminal("send", "--no-wait", env=env) as one:
             one.wait_for(lambda: any("Ctrl-D ends" in line for line in one.lines))
             one.type("one\ntwo\n\x04")
             assert one.wait_for_end() == 0
@@ -275,7 +306,7 @@ def test_tail_at_a_terminal_colours_tags_unless_told_not_to(env: dict[str, str])
     for extra, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
         with terminal("tail", "--count", "1", env={**env, **extra}) as one:
             one.wait_for(lambda: any("listening as" in line for line in one.lines))
-            run("send", "hello", env=env)
+            run("send", "--no-wait", "hello", env=env)
             assert one.wait_for_end() == 0
             one.wait_for_line(r"0x[0-9a-f]{4}: hello")
             assert (b"\x1b[38;5;" in one.raw) is coloured

@@ -105,17 +105,17 @@ async def test_who_left_is_removed_and_cannot_open_what_follows(relay: RelayProc
             event = await wait_for(room, lambda e: isinstance(e, Message))
             assert isinstance(event, Message)
             assert event.text == "before"
-        frames = record(stayer)
-
         await polite.__aexit__(None, None, None)
         await kill(killed)
         await until(lambda: len(stayer.members) == 2 == len(talker.members))
+        frames = record(stayer)
         await talker.send("after")
-        await until(lambda: len(frames) == 1)
+        await until(lambda: bool(frames))
         # The keys that the killed one held are still in our hands here: they open nothing now.
         assert group.epoch > 0
-        with pytest.raises(AuthenticationError):
-            group.decrypt(open_seal(keys, frames[0]), frames[0].fence)
+        for frame in frames:
+            with pytest.raises(AuthenticationError):
+                group.decrypt(open_seal(keys, frame), frame.fence)
 
 
 def record(room: RoomSession) -> list[Frame]:
@@ -195,7 +195,7 @@ async def test_connection_cut_in_the_middle_comes_back_by_itself(relay: RelayPro
         sent = await sending
         event = await wait_for(two, lambda e: isinstance(e, Message))
         assert event == Message(one.tag, "ada", "said while away", sent.life, sent.seq)
-        assert one.tag != old
+        assert one.tag == old
         await until(lambda: len(two.members) == 2 == len(one.members))
         assert one.words == two.words
 

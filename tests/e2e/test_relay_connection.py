@@ -13,13 +13,12 @@ from collections.abc import Iterator
 import pytest
 
 from relay.serve import DRAIN_S
+from tests.relay.process import ROOT, Relay, running, start_relay
 from tests.relay.raw import (
     COMMIT_SEALED,
     PATIENCE_S,
-    ROOT,
     Member,
     Peer,
-    Relay,
     client_frame,
     commit_bytes,
     hello_text,
@@ -27,8 +26,6 @@ from tests.relay.raw import (
     new_reference,
     offer_bytes,
     post_bytes,
-    running,
-    start_relay,
 )
 
 
@@ -449,6 +446,9 @@ def test_port_in_use_is_one_clear_line() -> None:
         (("serve",), {"RELAY_PROT": "1"}),
         (("serve",), {"RELAY_PORT": "-1"}),
         (("serve", "--config", "/nonexistent"), {}),
+        (("serve", "--ticket-key-file", "/nonexistent"), {}),
+        (("serve", "--port", "0", "--ticket-key-file", "/dev/null"), {}),
+        (("serve", "--restore-for", "-1"), {}),
         (("serve", "--max-connections", "9999999"), {}),
     ],
 )

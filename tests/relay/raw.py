@@ -5,22 +5,14 @@ import hashlib
 import itertools
 import json
 import os
-import re
-import signal
 import socket
 import struct
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from nacl.signing import SigningKey
 
-ROOT = Path(__file__).parents[2]
 # Every wait of a test; ten times what the slowest deadline under test takes here.
 PATIENCE_S = 30.0
 SEALED = 28 + 256
@@ -72,6 +64,13 @@ def hello_text(room: bytes, access: bytes, signature: bytes, version: int = 1) -
         f'{{"type":"hello","v":{version},"room":"{b64url(room)}","access":"{b64url(access)}",'
         f'"signature":"{b64url(signature)}"}}'
     ).encode()
+
+
+def resume_text(
+    room: bytes, access: bytes, signature: bytes, ticket: str, mark: str, seq: int
+) -> bytes:
+    proof = hello_text(room, access, signature)[:-1].replace(b"hello", b"resume", 1)
+    return proof + f',"ticket":"{ticket}","mark":"{mark}","seq":{seq}}}'.encode()
 
 
 def new_reference() -> bytes:
@@ -127,6 +126,7 @@ class Peer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.sock.settimeout(PATIENCE_S)
         self.sock.connect(("127.0.0.1", port))
+        self.port = port
         self.host = f"127.0.0.1:{port}"
         self._held = b""
         self.pings = 0
@@ -258,7 +258,10 @@ class Peer:
 
 
 class Member(Peer):
-    """A peer that says hello and joins; what it commits is noise of the right length."""
+    """A peer that says hello and joins; what it commits is noise of the right length.
+
+    Marks are kept, and never returned as messages.
+    """
 
     def __init__(self, port: int, link: Link, *, receive_buffer: int | None = None) -> None:
         super().__init__(port, receive_buffer=receive_buffer)
@@ -267,6 +270,14 @@ class Member(Peer):
         self.fence = 0
         self.seq = 0
         self.life = ""
+        self.ticket = ""
+        self.mark = ""
+
+    def message(self) -> bytes:
+        """Read one message that is no mark."""
+        while (message := super().message()).startswith(b'{"type":"mark"'):
+            self.mark = json.loads(message)["mark"]
+        return message
 
     def open(self) -> bytes:
         """Shake hands; return the challenge's nonce."""
@@ -329,8 +340,25 @@ class Member(Peer):
         assert joined["type"] == "joined"
         assert joined["tag"] == self.tag
         self.fence += 1
-        self.seq = joined["seq"]
+        self.seq, self.ticket = joined["seq"], joined["ticket"]
         return self
+
+    def say_resume(self, nonce: bytes, ticket: str, mark: str, seq: int) -> dict[str, Any]:
+        """Show a ticket; return the answer, having noted what it says."""
+        proof = self.link.room, self.link.access, self.link.sign(self.host, nonce)
+        self.text(resume_text(*proof, ticket, mark, seq))
+        answer = self.json()
+        assert answer["type"] in ("resumed", "welcome"), answer
+        self.tag, self.fence, self.life = answer["tag"], answer["fence"], answer["life"]
+        self.ticket, self.seq = answer.get("ticket", ""), answer["seq"]
+        return answer
+
+    def resumed(self, port: int | None = None) -> "Member":
+        """Get this one's seat on a new connection, by its ticket, mark and number."""
+        other = Member(port or self.port, self.link)
+        answer = other.say_resume(other.open(), self.ticket, self.mark, self.seq)
+        assert answer["type"] == "resumed", answer
+        return other
 
     def until(self, kind: str) -> dict[str, Any]:
         """Read up to the next text message of this type."""
@@ -341,62 +369,3 @@ class Member(Peer):
                 assert isinstance(value, dict)
                 if value["type"] == kind:
                     return value
-
-
-@dataclass
-class Relay:
-    """A real relay process."""
-
-    process: "subprocess.Popen[str]"
-    port: int
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid
-
-    def rss_kb(self) -> int:
-        text = Path(f"/proc/{self.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+)", text)
-        assert found
-        return int(found[1])
-
-    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str, str]:
-        """Stop the process; return its exit code and what it wrote."""
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        try:
-            out, err = self.process.communicate(timeout=PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            out, err = self.process.communicate()
-        return self.process.returncode, out, err
-
-
-def start_relay(*flags: str) -> Relay:
-    """Start `beacon-relay serve` on a free port and wait until it listens."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "relay", "serve", "--port", "0", *flags],
-        cwd=ROOT,
-        env={key: value for key, value in os.environ.items() if not key.startswith("RELAY_")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    found = re.fullmatch(r"beacon-relay listening on http://127\.0\.0\.1:(\d+)\n", line)
-    if found is None:
-        process.kill()
-        raise AssertionError((line, process.communicate()))
-    return Relay(process, int(found[1]))
-
-
-@contextmanager
-def running(*flags: str) -> Iterator[Relay]:
-    """Run a relay; it must end well and have logged nothing."""
-    relay = start_relay(*flags)
-    try:
-        yield relay
-    finally:
-        code, out, err = relay.stop()
-        assert (code, out, err) == (0, "", ""), (code, out, err)

@@ -1,10 +1,17 @@
+import base64
 import dataclasses
 from pathlib import Path
 
 import pytest
 
 from relay import config
-from relay.config import RESERVED_DESCRIPTORS, RelayConfig, descriptor_limit, load
+from relay.config import (
+    RESERVED_DESCRIPTORS,
+    RelayConfig,
+    descriptor_limit,
+    load,
+    read_ticket_key,
+)
 from relay.errors import ConfigError
 
 
@@ -96,3 +103,58 @@ def test_connections_leave_descriptors_free(monkeypatch: pytest.MonkeyPatch) -> 
     infinite = config.resource.RLIM_INFINITY
     monkeypatch.setattr(config.resource, "getrlimit", lambda _: (infinite, infinite))
     assert descriptor_limit() == 2**20
+
+
+KEY = bytes(range(200, 232))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        KEY,
+        b" " * 31 + b"\n",
+        KEY.hex().encode(),
+        KEY.hex().upper().encode() + b"\n",
+        base64.b64encode(KEY),
+        base64.b64encode(KEY) + b"\r\n",
+    ],
+)
+def test_r28_ticket_key_is_read_raw_or_as_text(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(data)
+    assert read_ticket_key(str(path)) == (KEY if len(data) != 32 else data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        bytes(31),
+        bytes(33),
+        KEY.hex().encode()[:-1],
+        KEY.hex().encode()[:-1] + b"g",
+        b"  ".join([KEY.hex().encode()[:30], KEY.hex().encode()[32:]]),
+        base64.b64encode(KEY)[:-1],
+        base64.b64encode(KEY + b"x"),
+        base64.urlsafe_b64encode(b"\xff" * 32),
+        b"\xff" * 64,
+        bytes(10**6),
+    ],
+)
+def test_r28_anything_else_is_no_ticket_key(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(data)
+    with pytest.raises(ConfigError, match="head -c 32 /dev/urandom > FILE") as caught:
+        read_ticket_key(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_r28_without_a_file_there_is_no_ticket_key(tmp_path: Path) -> None:
+    assert read_ticket_key("") is None
+    for path in (tmp_path, tmp_path / "none"):
+        with pytest.raises(ConfigError, match="head -c 32") as caught:
+            read_ticket_key(str(path))
+        assert str(tmp_path) not in str(caught.value)
+    with pytest.raises(ConfigError, match="ticket-key-file"):
+        read_ticket_key("a\0b")
+    assert "restore-for" in refused("--restore-for", "0")

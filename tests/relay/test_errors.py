@@ -4,7 +4,7 @@ from relay.errors import CloseCode, FrameError, HeadError, Reason, RefusedError,
 def test_close_codes_are_those_of_protocol_4_4() -> None:
     assert {int(code) for code in CloseCode} == {
         *(1000, 1002, 1007, 1008, 1009, 1011, 1012, 1013),
-        *(4000, 4001, 4010, 4500, 4502, 4503),
+        *(4000, 4001, 4010, 4500, 4502, 4503, 4504),
     }
 
 

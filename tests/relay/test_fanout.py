@@ -25,6 +25,9 @@ class Port:
         self.data += data
         self.writes += 1
 
+    def replay(self, messages: list[bytes]) -> None:
+        raise AssertionError("a broker's business")
+
     def end(self, code: CloseCode) -> None:
         self.ended = code
 

@@ -37,6 +37,15 @@ def test_ring_is_bounded_in_age() -> None:
     assert len(ring) == 1
 
 
+def test_r27_ring_tells_what_it_has_after_a_number() -> None:
+    ring = Ring(Rings(LIMITS))
+    for seq in range(1, 7):
+        ring.append(seq, b"%d" % seq, 0.0)
+    assert [kept.message for kept in ring.since(4)] == [b"5", b"6"]
+    assert [kept.seq for kept in ring.since(0)] == [3, 4, 5, 6]
+    assert ring.since(6) == []
+
+
 def test_total_takes_from_the_room_that_was_idle_longest() -> None:
     rings = Rings(LIMITS)
     one, two, three = Ring(rings), Ring(rings), Ring(rings)

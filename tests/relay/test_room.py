@@ -1,69 +1,28 @@
 import itertools
 import json
-from typing import Any
 
 import pytest
 
 from relay import room as room_module
 from relay import wire
-from relay.errors import CloseCode, Reason, RefusedError
-from relay.limits import Rate
-from relay.ring import RingLimits, Rings
-from relay.room import Close, Draw, Effect, Publish, Room, RoomLimits, Seat, Send
-from relay.turn import TurnLimits
-from relay.wire import Commit, Life, Offer, Reference, Tag
-
-SEALED = bytes(28 + 256)
-COMMIT, INFO = b"c" * (28 + 1024), b"i" * (28 + 1024)
-LIMITS = RoomLimits(
-    seats=4,
-    away_s=60.0,
-    turns=TurnLimits(unjoined=4, turn_s=3.0, join_s=15.0),
-    commits=Rate(4.0, 32),
-    message_rate=Rate(1.5, 10),
+from relay.effect import Close, Publish, Seat, Send
+from relay.errors import CloseCode, Reason
+from relay.wire import Offer, Tag
+from tests.relay.one_room import (
+    COMMIT,
+    INFO,
+    SEALED,
+    commit,
+    info,
+    join,
+    mark,
+    new_room,
+    post,
+    references,
+    refusal,
+    texts,
+    ticket,
 )
-RING = RingLimits(frames=100, bytes=10**6, age_s=60.0, total_bytes=10**7)
-references = (Reference(n.to_bytes(8, "big")) for n in itertools.count(1))
-
-
-def new_room(limits: RoomLimits = LIMITS, tags: Any = None) -> Room:
-    drawn = tags or itertools.count(0x10)
-    lives = itertools.count(1)
-    draw = Draw(life=lambda: Life(next(lives).to_bytes(8, "big")), tag=lambda: Tag(next(drawn)))
-    return Room(limits, Rings(RING), draw)
-
-
-def commit(fence: int, reference: Reference | None = None) -> Commit:
-    return Commit(reference or next(references), fence, COMMIT, INFO)
-
-
-def join(room: Room, now: float = 0.0) -> Tag:
-    tag, _ = room.enter(now)
-    room.commit(tag, commit(room.fence), now)
-    return tag
-
-
-def post(room: Room, tag: Tag, now: float = 0.0, reference: Reference | None = None) -> int:
-    return room.post(tag, reference or next(references), room.fence, SEALED, now)[0]
-
-
-def refusal(call: Any, *arguments: Any) -> RefusedError:
-    with pytest.raises(RefusedError) as caught:
-        call(*arguments)
-    return caught.value
-
-
-def texts(effects: list[Effect]) -> list[dict[str, Any]]:
-    messages = [effect.message for effect in effects if isinstance(effect, Send | Publish)]
-    return [json.loads(message) for message in messages if wire.is_text(message)]
-
-
-def info(effects: list[Effect], tag: Tag) -> bytes | None:
-    """Return the info that these effects send to ``tag``."""
-    for effect in effects:
-        if isinstance(effect, Send) and effect.tag == tag and effect.message[0] == wire.INFO:
-            return effect.message
-    return None
 
 
 def test_newcomer_of_an_empty_room_is_welcome_and_founds() -> None:
@@ -79,14 +38,12 @@ def test_newcomer_of_an_empty_room_is_welcome_and_founds() -> None:
     ]
     message = commit(0)
     frame = wire.serialize_frame(2, tag, 1, 0, COMMIT)
+    own = b'{"type":"joined","seq":2,"tag":"0x0010","seats":["0x0010"],"away":[],"ticket":"%s"}'
     assert room.commit(tag, message, 0.0) == [
         Seat(tag),
+        Publish(mark(1, 1)),
         Publish(frame, tag, (frame, wire.serialize_ack(message.reference, 1))),
-        Publish(
-            b'{"type":"joined","seq":2,"tag":"0x0010"}',
-            tag,
-            (b'{"type":"joined","seq":2,"tag":"0x0010","seats":["0x0010"],"away":[]}',),
-        ),
+        Publish(b'{"type":"joined","seq":2,"tag":"0x0010"}', tag, (own % ticket(tag).encode(),)),
     ]
     assert (room.seq, room.fence) == (2, 1)
 
@@ -97,8 +54,8 @@ def test_next_newcomer_gets_what_there_is_to_join_by() -> None:
     tag, effects = room.enter(0.0)
     assert info(effects, tag) == wire.serialize_info(1, [INFO])
     effects = room.commit(tag, commit(1), 0.0)
-    assert isinstance(effects[2], Publish)
-    assert json.loads(effects[2].own[0])["seats"] == [f"0x{t:04x}" for t in (first, tag)]
+    assert isinstance(effects[3], Publish)
+    assert json.loads(effects[3].own[0])["seats"] == [f"0x{t:04x}" for t in (first, tag)]
 
 
 def test_r03_two_have_the_turn_and_the_next_gets_it_from_who_joined() -> None:
@@ -278,7 +235,7 @@ def test_lost_seat_is_away_and_then_left() -> None:
     assert room.expire(69.9) == []
     tag, _ = room.enter(69.9)
     effects = room.commit(tag, commit(2), 69.9)
-    told = [effect.own for effect in effects if isinstance(effect, Publish)][1][0]
+    told = [effect.own for effect in effects if isinstance(effect, Publish)][2][0]
     assert json.loads(told)["away"] == ["0x0010"]
     assert texts(room.expire(70.0)) == [{"type": "left", "seq": 8, "tag": "0x0010"}]
     assert texts(room.leave(two, 70.0)) == [{"type": "left", "seq": 9, "tag": "0x0011"}]

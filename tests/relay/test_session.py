@@ -7,6 +7,7 @@ from relay.errors import CloseCode, Reason, RefusedError
 from relay.limits import Bucket, Rate
 from relay.session import (
     MAX_REFUSALS,
+    Confirm,
     Effect,
     End,
     Enter,
@@ -14,6 +15,7 @@ from relay.session import (
     Ignored,
     Inform,
     Reply,
+    Return,
     Session,
     SessionLimits,
     State,
@@ -26,6 +28,7 @@ from tests.relay.raw import (
     new_reference,
     offer_bytes,
     post_bytes,
+    resume_text,
 )
 
 LIMITS = SessionLimits(
@@ -45,6 +48,10 @@ def hello(host: str = HOST, nonce: bytes = NONCE) -> bytes:
     return hello_text(LINK.room, LINK.access, LINK.sign(host, nonce))
 
 
+def resume(host: str = HOST, nonce: bytes = NONCE) -> bytes:
+    return resume_text(LINK.room, LINK.access, LINK.sign(host, nonce), "ticket", "mark", 7)
+
+
 def unjoined() -> Session:
     session = new_session()
     session.text(hello(), 0.0)
@@ -56,6 +63,13 @@ def joined(source: Rate = NO_LIMIT) -> Session:
     session = new_session(source)
     session.entered()
     session.committed(0.0)
+    return session
+
+
+def resumed(before: Session | None = None) -> Session:
+    session = new_session()
+    session.text(resume(), 0.0)
+    session.resumed(None if before is None else before.allowance)
     return session
 
 
@@ -98,8 +112,91 @@ def test_r02_challenge_serves_once() -> None:
     assert session.text(hello(), 0.0) == [*refused(Reason.PROOF), End(CloseCode.PROOF)]
 
 
+def test_r27_resume_with_a_good_proof_returns() -> None:
+    session = new_session()
+    (effect,) = session.text(resume(), 0.0)
+    assert isinstance(effect, Return)
+    message = effect.message
+    assert (message.ticket, message.mark, message.seq) == ("ticket", "mark", 7)
+    assert message.hello.room == LINK.room
+    session.resumed(None)
+    assert session.state is State.RESUMED
+    assert session.deadline() is None
+
+
+def test_r27_worthless_ticket_is_a_plain_hello() -> None:
+    session = new_session()
+    session.text(resume(), 0.0)
+    session.entered()
+    assert session.state is State.UNJOINED
+    assert not session.is_seated
+
+
+@pytest.mark.parametrize("bad", [resume(host="evil.example"), resume(nonce=bytes(32))])
+def test_r02_r27_resume_is_proven_like_a_hello(bad: bytes) -> None:
+    session = new_session()
+    assert session.text(bad, 0.0) == [*refused(Reason.PROOF), End(CloseCode.PROOF)]
+    once = new_session()
+    once.text(hello(), 0.0)
+    assert once.text(resume(), 0.0) == [*refused(Reason.PROOF), End(CloseCode.PROOF)]
+
+
+def test_r27_first_message_confirms_whatever_it_is() -> None:
+    reference = new_reference()
+    post = post_bytes(1, reference=reference)
+    for session in (resumed(), resumed()):
+        assert session.is_seated
+    session = resumed()
+    (confirm, forward) = session.binary(post, 1, 0.0)
+    assert confirm == Confirm()
+    assert isinstance(forward, Forward)
+    assert session.state is State.JOINED
+    assert len(session.binary(post, 1, 0.0)) == 1
+    assert resumed().text(b'{"type":"need"}', 0.0) == [Confirm(), Forward(Need())]
+    assert resumed().text(b"?", 0.0) == [Confirm(), *refused(Reason.MALFORMED)]
+    assert resumed().text(resume(), 0.0) == [Confirm(), *refused(Reason.STATE)]
+    assert resumed().text(b'{"type":"bye"}', 0.0) == [Confirm(), End(CloseCode.NORMAL)]
+
+
+def test_r27_buckets_stay_with_the_seat() -> None:
+    before = joined()
+    for _ in range(10):
+        assert before.may_post(0.0)
+    for _ in range(5):
+        before.committed(0.0)
+        before.text(b'{"type":"need"}', 0.0)
+    for _ in range(20):
+        before.binary(post_bytes(1), 2, 0.0)
+    session = resumed(before)
+    assert not session.may_post(0.0)
+    for data, fence, wait in (
+        (post_bytes(1, reference=b"r" * 8), 1, 1.0),
+        (commit_bytes(1, reference=b"r" * 8), 1, 2.0),
+        (offer_bytes(1), 1, 2.0),
+        (post_bytes(1, reference=b"r" * 8), 2, 0.1),
+    ):
+        *_, reply = session.binary(data, fence, 0.0)
+        assert reply in refused(Reason.RATE, data[1:9], wait)
+    assert session.may_post(1.0)
+    assert not session.may_post(1.0)
+
+
+def test_r28_restored_session_begins_with_full_buckets() -> None:
+    """As all do who come after a restart; less would punish those who kept their tickets."""
+    session = resumed()
+    assert all(session.may_post(0.0) for _ in range(10))
+    assert not session.may_post(0.0)
+
+
+def test_tokens_are_not_shown() -> None:
+    (effect,) = new_session().text(resume(), 0.0)
+    assert "'ticket'" not in repr(effect)
+    assert "'mark'" not in repr(effect)
+
+
 def test_other_version_closes() -> None:
     data = hello_text(LINK.room, LINK.access, bytes(64), version=2)
+    assert new_session().text(b'{"type":"resume","v":2}', 0.0)[-1] == End(CloseCode.PROOF)
     assert new_session().text(data, 0.0) == [*refused(Reason.VERSION), End(CloseCode.PROOF)]
 
 

@@ -1,28 +1,13 @@
-import itertools
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, cast
+import re
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay import wire
-from relay.broker.memory import MemoryBroker
-from relay.clock import Clock
 from relay.errors import CloseCode
-from relay.fanout import Fan, RoomChannel
-from relay.limits import Rate
-from relay.metrics import Metrics
-from relay.ring import RingLimits
-from relay.room import Draw, RoomLimits
-from relay.session import SessionLimits
-from relay.source import Source, SourceLimits
-from relay.turn import TurnLimits
-from relay.websocket import Hub, Socket, SocketLimits
-from relay.wheel import Wheel
-from relay.wire import Life, Tag
+from tests.relay.one_hub import HOST, SLOW_BYTES, World, joined_pair
 from tests.relay.raw import (
     Link,
     client_frame,
@@ -33,190 +18,6 @@ from tests.relay.raw import (
     offer_bytes,
     post_bytes,
 )
-
-HOST = "relay.example"
-SLOW_BYTES = 4096
-
-
-class FakeTransport:
-    """As much of a transport as a socket uses; ``room`` is what the peer still takes."""
-
-    def __init__(self) -> None:
-        self.data = b""
-        self.buffered = 0
-        self.room = 1 << 30
-        self.aborted = self.eof = False
-        self.protocol: Socket | None = None
-
-    def set_write_buffer_limits(self, high: int) -> None:
-        assert high == 0
-
-    def get_write_buffer_size(self) -> int:
-        return self.buffered
-
-    def can_write_eof(self) -> bool:
-        return True
-
-    def is_closing(self) -> bool:
-        return self.aborted
-
-    def write_eof(self) -> None:
-        self.eof = True
-
-    def abort(self) -> None:
-        self.aborted = True
-
-    def write(self, data: bytes) -> None:
-        assert not self.aborted
-        taken = min(self.room, len(data)) if not self.buffered else 0
-        self.room -= taken
-        self.data += data[:taken]
-        was_empty = not self.buffered
-        self.buffered += len(data) - taken
-        if was_empty and self.buffered:
-            assert self.protocol is not None
-            self.protocol.pause_writing()
-
-    def drain(self, size: int) -> None:
-        """Let the peer take so many bytes of what is buffered."""
-        self.buffered -= size
-        if not self.buffered:
-            assert self.protocol is not None
-            self.protocol.resume_writing()
-
-
-@dataclass
-class World:
-    """A hub without a network: time is set, ticks are called."""
-
-    plain: bool = False
-    now: float = 100.0
-    soon: list[Callable[[], None]] = field(default_factory=list)
-    faults: list[Exception] = field(default_factory=list)
-    closed: list[Socket] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        tags, lives = itertools.count(0x10), itertools.count(1)
-        self.fan = Fan(self.soon.append, self.faults.append)
-        self.metrics = Metrics()
-        self.wheel: Wheel[Socket] = Wheel(self.now)
-        limits = RoomLimits(
-            seats=8,
-            away_s=60.0,
-            turns=TurnLimits(unjoined=8, turn_s=3.0, join_s=15.0),
-            commits=Rate(4.0, 32),
-            message_rate=Rate(1.0, 10),
-        )
-        self.broker = MemoryBroker(
-            limits,
-            RingLimits(100, 10**6, 60.0, 10**7),
-            10,
-            Draw(
-                life=lambda: Life(next(lives).to_bytes(8, "big")),
-                tag=lambda: Tag(next(tags)),
-            ),
-            lambda: RoomChannel(self.fan),
-            self.now,
-        )
-        nonces = itertools.count(1)
-        self.hub = Hub(
-            broker=self.broker,
-            wheel=self.wheel,
-            clock=Clock(lambda: self.now),
-            metrics=self.metrics,
-            session_limits=SessionLimits(Rate(1.0, 10), Rate(0.5, 5), 131_072, 5.0),
-            limits=SocketLimits(20.0, 45.0, SLOW_BYTES, 3.0),
-            nonce=lambda: next(nonces).to_bytes(32, "big"),
-            fault=self.faults.append,
-            closed=self.closed.append,
-        )
-        self.source = Source(SourceLimits(Rate(0.0, 1), Rate(30.0, 300), 0))
-
-    def connect(self) -> "Client":
-        transport = FakeTransport()
-        kind = PlainSocket if self.plain else Socket
-        socket = kind(self.hub, cast(Any, transport), self.source, (HOST,))
-        transport.protocol = socket
-        socket.open()
-        return Client(self, transport, socket)
-
-    def flush(self) -> None:
-        while self.soon:
-            self.soon.pop(0)()
-
-    def advance(self, seconds: float) -> None:
-        """Let time pass, in ticks."""
-        until = self.now + seconds
-        while self.now < until:
-            self.now = min(self.now + 0.25, until)
-            self.hub.clock.tick()
-            self.broker.expire(self.now)
-            for socket in self.wheel.advance(self.now):
-                socket.expire(self.now)
-            self.flush()
-
-
-class PlainSocket(Socket):
-    """Without the hot path: every message goes through effects."""
-
-    def _binary(self, message: bytes, now: float) -> None:
-        fence = 0 if self._place is None else self._place.fence
-        self._perform(self._session.binary(message, fence, now), now)
-
-
-@dataclass
-class Client:
-    world: World
-    transport: FakeTransport
-    socket: Socket
-
-    def frames(self) -> list[tuple[int, bytes]]:
-        """Return (opcode, payload) of what came since the last time."""
-        self.world.flush()
-        data, self.transport.data = self.transport.data, b""
-        found = []
-        while data:
-            size, at = data[1], 2
-            if size == 126:
-                size, at = int.from_bytes(data[2:4], "big"), 4
-            found.append((data[0] & 0x0F, data[at : at + size]))
-            data = data[at + size :]
-        return found
-
-    def json(self) -> list[dict[str, Any]]:
-        return [json.loads(payload) for opcode, payload in self.frames() if opcode == 1]
-
-    def raw(self, data: bytes) -> None:
-        self.socket.data_received(data)
-
-    def text(self, data: bytes) -> None:
-        self.raw(client_frame(1, data))
-
-    def send(self, data: bytes) -> None:
-        self.raw(client_frame(2, data))
-
-    def hello(self, link: Link) -> None:
-        nonce = from_b64url(self.json()[0]["nonce"])
-        self.text(hello_text(link.room, link.access, link.sign(HOST, nonce)))
-
-    def join(self, link: Link, fence: int) -> "Client":
-        self.hello(link)
-        self.send(commit_bytes(fence))
-        assert self.json()[-1]["type"] == "joined"
-        return self
-
-    @property
-    def close_code(self) -> int | None:
-        """The code of the close frame that the peer got; None if it was cut."""
-        opcode, payload = self.frames()[-1]
-        return int.from_bytes(payload[:2], "big") if opcode == 8 else None
-
-
-def joined_pair(world: World) -> tuple[Client, Client]:
-    link = new_link()
-    one, two = world.connect().join(link, 0), world.connect().join(link, 1)
-    one.frames()
-    return one, two
 
 
 def test_hello_join_post_bye() -> None:
@@ -466,13 +267,18 @@ STEPS = st.one_of(
     st.tuples(st.just("burst"), SENDERS, st.integers(1, 14)),
     st.tuples(st.just("wait"), SENDERS, st.integers(1, 30)),
     st.tuples(st.just("flush"), SENDERS, st.just(0)),
+    st.tuples(st.just("resume"), SENDERS, st.integers(0, 9)),
 )
+TICKET = re.compile(rb'"ticket":"[^"]*"')
 
 
-def play(script: list[tuple[str, int, int]], *, plain: bool, link: Link) -> list[bytes]:
-    """Run a script; return all that each member read."""
+def play(
+    script: list[tuple[str, int, int]], *, plain: bool, link: Link
+) -> list[list[tuple[int, bytes]]]:
+    """Run a script; return all that was read in each seat, sealed tokens left out."""
     world = World(plain=plain)
     clients = [world.connect().join(link, n) for n in range(3)]
+    frames: list[list[tuple[int, bytes]]] = [[] for _ in clients]
     fence = 3
     for n, (step, who, value) in enumerate(script):
         client = clients[who]
@@ -496,11 +302,16 @@ def play(script: list[tuple[str, int, int]], *, plain: bool, link: Link) -> list
                 world.advance(value / 10)
             case "flush":
                 world.flush()
+            case "resume":
+                frames[who] += client.frames()
+                clients[who] = client.resume(link, 6 + value)
         place = client.socket._place
         fence = fence if place is None else place.fence
     world.flush()
     assert not world.faults
-    return [client.transport.data for client in clients]
+    for read, client in zip(frames, clients, strict=True):
+        read += client.frames()
+    return [[(opcode, TICKET.sub(b"", payload)) for opcode, payload in read] for read in frames]
 
 
 @settings(max_examples=150, deadline=None)

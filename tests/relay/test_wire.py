@@ -18,10 +18,11 @@ from relay.wire import (
     OtherVersion,
     Post,
     Reference,
+    Resume,
     Tag,
     Unknown,
 )
-from tests.relay.raw import commit_bytes, hello_text, offer_bytes, post_bytes
+from tests.relay.raw import commit_bytes, hello_text, offer_bytes, post_bytes, resume_text
 
 CASES: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "envelope.json").read_text()
@@ -43,6 +44,8 @@ def shown(message: Any) -> tuple[str, dict[str, Any]]:
         case Hello(room, access, signature):
             fields = {"room": room.hex(), "access": access.hex(), "signature": signature.hex()}
             return "hello", fields
+        case Resume(hello, ticket, mark, seq):
+            return "resume", shown(hello)[1] | {"ticket": ticket, "mark": mark, "seq": seq}
         case OtherVersion():
             return "other_version", {}
         case Need():
@@ -113,7 +116,20 @@ def spell(case: dict[str, Any]) -> bytes | None:
             seats, away = (
                 [Tag(int(text, 16)) for text in fields[key]] for key in ("seats", "away")
             )
-            return wire.serialize_joined(seq, tag, seats, away)
+            return wire.serialize_joined(seq, tag, seats, away, fields["ticket"])
+        case "mark":
+            return wire.serialize_mark(fields["mark"])
+        case "resumed":
+            life, ticket = Life(bytes.fromhex(fields["life"])), fields["ticket"]
+            rate, burst = fields["message_rate_milli"], fields["message_burst"]
+            return wire.serialize_resumed(
+                life, tag, seq, fence, ticket, rate, burst, fields["seats"]
+            )
+        case "gap":
+            seats, away = (
+                [Tag(int(text, 16)) for text in fields[key]] for key in ("seats", "away")
+            )
+            return wire.serialize_gap(seq, fence, seats, away)
         case "joined" | "away" | "back" | "left":
             return wire.serialize_event(case["type"], seq, tag)
         case "refused":
@@ -158,6 +174,8 @@ def spell_again(message: Any) -> bytes | None:
     match message:
         case Hello(room, access, signature):
             return hello_text(room, access, signature)
+        case Resume(Hello(room, access, signature), ticket, mark, seq):
+            return resume_text(room, access, signature, ticket, mark, seq)
         case Need():
             return b'{"type":"need"}'
         case Bye():
@@ -196,3 +214,13 @@ def test_deep_and_odd_json_never_gets_far(text: str) -> None:
             continue
     with pytest.raises(MessageError):
         wire.parse_text(b'{"type":' + b"[" * 4000)
+
+
+def test_r27_own_frames_are_known_by_their_tag() -> None:
+    tag, other = Tag(0x3F8A), Tag(0x3F8B)
+    for kind in (wire.APPLICATION_KIND, wire.COMMIT_KIND):
+        frame = wire.serialize_frame(kind, tag, 5, 3, b"sealed")
+        assert wire.is_from(frame, tag)
+        assert not wire.is_from(frame, other)
+        assert wire.is_commit(frame) is (kind == wire.COMMIT_KIND)
+    assert not wire.is_from(wire.serialize_event("away", 5, tag), tag)

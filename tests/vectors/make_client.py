@@ -127,11 +127,21 @@ def content() -> list[dict[str, object]]:
         data = spelt.encode("utf-8", "surrogatepass")
         return len(data).to_bytes(2, "big") + data
 
-    def good(name: str, spelt: str, **fields: object) -> dict[str, object]:
-        return {"name": name, "section": "9", "hex": head(spelt).hex(), "fields": fields}
+    def good(name: str, spelt: str, raw: bytes = b"", **fields: object) -> dict[str, object]:
+        data = head(spelt) + raw
+        return {"name": name, "section": "9", "hex": data.hex(), "fields": fields}
 
     def bad(name: str, data: bytes) -> dict[str, object]:
         return {"name": name, "section": "9", "hex": data.hex(), "error": "FrameError"}
+
+    def pulse(rows: str) -> bytes:
+        return head(f'{{"type":"pulse","counter":1,"base":1,"received":{rows}}}')
+
+    def ask(holes: str) -> bytes:
+        return head(f'{{"type":"ask","counter":1,"base":1,"holes":{holes}}}')
+
+    def repair(counter: int, rest: str) -> bytes:
+        return head(f'{{"type":"repair","counter":{counter},"base":1,{rest}}}')
 
     plain = '{"type":"text","counter":3,"base":1,"text":"hello"}'
     worst = "\x01" * 500
@@ -160,9 +170,62 @@ def content() -> list[dict[str, object]]:
         ),
         good("void", '{"type":"void","counter":2,"base":0}', type="void", counter=2, base=0),
         good(
-            "a type of tomorrow", '{"type":"pulse","counter":2,"base":0,"more":[1,2]}',
+            "a type of tomorrow", '{"type":"wave","counter":2,"base":0,"more":[1,2]}',
             type="other", counter=2, base=0,
         ),
+        good(
+            "pulse that says nothing new", '{"type":"pulse","counter":0,"base":0,"received":[]}',
+            type="pulse", counter=0, base=0, nick=None, received=[],
+        ),
+        good(
+            "pulse",
+            '{"type":"pulse","counter":7,"base":7,"nick":"Ada","received":[[0,1,5],[3,4,3],[255,2,12]]}',
+            type="pulse", counter=7, base=7, nick="Ada",
+            received=[[0, 1, 5], [3, 4, 3], [255, 2, 12]],
+        ),
+        good(
+            "ask", '{"type":"ask","counter":1,"base":0,"holes":[[0,3,3],[2,1,4],[2,6,6]]}',
+            type="ask", counter=1, base=0, holes=[[0, 3, 3], [2, 1, 4], [2, 6, 6]],
+        ),
+        good(
+            "repair to one leaf",
+            '{"type":"repair","counter":9,"base":4,"leaf":2,"counters":[3,9]}',
+            raw=b"\0\2ab\0\0", type="repair", counter=9, base=4, leaf=2,
+            parts=[[3, "6162"], [9, ""]],
+        ),
+        good(
+            "repair to all", '{"type":"repair","counter":9,"base":4,"counters":[3]}',
+            raw=b"\0\1x", type="repair", counter=9, base=4, leaf=None, parts=[[3, "78"]],
+        ),
+        bad("pulse without rows", head('{"type":"pulse","counter":1,"base":0}')),
+        bad("pulse above its counter", head('{"type":"pulse","counter":1,"base":2,"received":[]}')),
+        bad("pulse with bytes behind", pulse('[]') + b"x"),
+        bad("pulse, a leaf twice", pulse('[[1,1,1],[1,1,2]]')),
+        bad("pulse, a row of two", pulse('[[1,1]]')),
+        bad("pulse, a row that counts from 0", pulse('[[1,0,1]]')),
+        bad("pulse, a row backwards", pulse('[[1,3,1]]')),
+        bad("pulse, a row of text", pulse('["ab"]')),
+        bad("pulse, a row of truth", pulse('[[1,1,true]]')),
+        bad("pulse, 257 rows", head('{"type":"pulse","counter":1,"base":1,"received":['
+            + ",".join(f"[{n},1,1]" for n in range(257)) + "]}")),
+        bad("pulse with a bad nickname",
+            head('{"type":"pulse","counter":1,"base":1,"nick":" a","received":[]}')),
+        bad("ask for nothing", ask('[[0,0,1]]')),
+        bad("ask backwards", ask('[[0,2,1]]')),
+        bad("ask twice", ask('[[0,1,3],[0,3,4]]')),
+        bad("ask out of order", ask('[[1,1,1],[0,1,1]]')),
+        bad("repair, no counters", repair(1, '"leaf":0')),
+        bad("repair, counters out of order",
+            repair(2, '"leaf":0,"counters":[2,1]') + b"\0\0\0\0"),
+        bad("repair, a counter of text",
+            repair(2, '"leaf":0,"counters":["1"]') + b"\0\0"),
+        bad("repair for a leaf below zero",
+            repair(2, '"leaf":-1,"counters":[]')),
+        bad("repair for null", repair(2, '"leaf":null,"counters":[]')),
+        bad("repair cut short", repair(1, '"counters":[1]') + b"\0\2a"),
+        bad("repair without its part", repair(1, '"counters":[1]')),
+        bad("repair with bytes left over",
+            repair(1, '"counters":[1]') + b"\0\1ab"),
         bad("nothing", b""),
         bad("cut short", head(plain)[:-1]),
         bad("bytes left over", head(plain) + b"x"),

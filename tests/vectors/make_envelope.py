@@ -19,6 +19,7 @@ NONCE, LIFE = bytes(range(32)), bytes(range(200, 208))
 ROOM, ACCESS, SIGNATURE = bytes(range(16)), bytes(range(100, 132)), bytes(range(64, 128))
 REFERENCE = bytes.fromhex("0102030405060708")
 TOP = 2**53 - 1
+TICKET, MARK = "Ticket-" + "a" * 99, "Mark_" + "b" * 112
 
 
 def b64(data: bytes) -> str:
@@ -35,8 +36,12 @@ def sealed(size: int, fill: int) -> bytes:
 
 HELLO = {"type": "hello", "v": 1, "room": b64(ROOM), "access": b64(ACCESS)}
 HELLO["signature"] = b64(SIGNATURE)
+RESUME = HELLO | {"type": "resume", "ticket": TICKET, "mark": MARK, "seq": 7}
 WELCOME = {"type": "welcome", "life": b64(LIFE), "tag": "0x3f8a", "seq": 7, "fence": 3}
 WELCOME["limits"] = {"message_rate_milli": 1500, "message_burst": 10, "seats": 128}
+RESUMED = {"type": "resumed", "life": b64(LIFE), "tag": "0x3f8a", "seq": 7, "fence": 3}
+RESUMED |= {"ticket": TICKET, "limits": WELCOME["limits"]}
+GAP = {"type": "gap", "seq": 7, "fence": 3, "seats": ["0x0001", "0x3f8a"], "away": ["0x0001"]}
 JOINED = {"type": "joined", "seq": 9, "tag": "0x3f8a"}
 REFUSED = {"type": "refused", "reason": "stale", "reference": REFERENCE.hex()}
 
@@ -94,6 +99,16 @@ def client_texts() -> list[Any]:
         valid("hello of another version", "5", "client", "other_version", other),
         valid("hello of a version with other keys", "5", "client", "other_version",
               b'{"type":"hello","v":9,"x":[]}'),
+        valid("resume", "5", "client", "resume", text(**RESUME), room=ROOM, access=ACCESS,
+              signature=SIGNATURE, ticket=TICKET, mark=MARK, seq=7),
+        valid("resume, longest tokens and highest number", "5", "client", "resume",
+              text(**(RESUME | {"ticket": "-" * 256, "mark": "_" * 256, "seq": TOP})), room=ROOM,
+              access=ACCESS, signature=SIGNATURE, ticket="-" * 256, mark="_" * 256, seq=TOP),
+        valid("resume, shortest tokens and lowest number", "5", "client", "resume",
+              text(**(RESUME | {"ticket": "t", "mark": "m", "seq": 0})), room=ROOM,
+              access=ACCESS, signature=SIGNATURE, ticket="t", mark="m", seq=0),
+        valid("resume of another version", "5", "client", "other_version",
+              text(**(RESUME | {"v": 2}))),
         valid("need", "5", "client", "need", b'{"type":"need"}'),
         valid("bye", "5", "client", "bye", b'{"type":"bye"}'),
         valid("unknown type", "5", "client", "unknown", b'{"type":"dance","steps":[1,{"a":[2]}]}'),
@@ -133,6 +148,30 @@ def client_texts() -> list[Any]:
                 text(**HELLO).replace(b'"v":1,', b'"v":9007199254740992,')),
         invalid("hello, version negative", "5", "client",
                 text(**HELLO).replace(b'"v":1,', b'"v":-1,')),
+        invalid("resume without a mark", "5", "client",
+                text(**{key: value for key, value in RESUME.items() if key != "mark"})),
+        invalid("resume, keys in another order", "5", "client",
+                text(**{key: RESUME[key] for key in sorted(RESUME)})),
+        invalid("resume, no ticket in the quotes", "5", "client",
+                text(**(RESUME | {"ticket": ""}))),
+        invalid("resume, ticket of 257 characters", "5", "client",
+                text(**(RESUME | {"ticket": "t" * 257}))),
+        invalid("resume, mark of 257 characters", "5", "client",
+                text(**(RESUME | {"mark": "m" * 257}))),
+        invalid("resume, ticket of another alphabet", "5", "client",
+                text(**(RESUME | {"ticket": "+" + TICKET}))),
+        invalid("resume, padded mark", "5", "client", text(**(RESUME | {"mark": MARK + "="}))),
+        invalid("resume, ticket null", "5", "client", text(**(RESUME | {"ticket": None}))),
+        invalid("resume, number beyond 2^53", "5", "client",
+                text(**(RESUME | {"seq": TOP + 1}))),
+        invalid("resume, number with a zero before", "5", "client",
+                text(**RESUME).replace(b'"seq":7', b'"seq":07')),
+        invalid("resume, number negative", "5", "client", text(**(RESUME | {"seq": -1}))),
+        invalid("resume, number as a float", "5", "client",
+                text(**RESUME).replace(b'"seq":7', b'"seq":7.0')),
+        invalid("resume, room with unused bits", "5", "client",
+                text(**(RESUME | {"room": b64(ROOM)[:-1] + "x"}))),
+        invalid("resumed", "5", "client", text(**RESUMED)),
     ]  # fmt: skip
 
 
@@ -181,10 +220,16 @@ def relay_texts() -> list[Any]:
               fence=3, message_rate_milli=1500, message_burst=10, seats=128),
         valid("joined, to others", "5", "relay", "joined", text(**JOINED), **event),
         valid("joined, to the joiner", "5", "relay", "joined",
-              text(**JOINED, seats=["0x0001", "0x3f8a"], away=["0x0001"]), **event,
-              seats=["0x0001", "0x3f8a"], away=["0x0001"]),
+              text(**JOINED, seats=["0x0001", "0x3f8a"], away=["0x0001"], ticket=TICKET), **event,
+              seats=["0x0001", "0x3f8a"], away=["0x0001"], ticket=TICKET),
         valid("joined, first of all", "5", "relay", "joined",
-              text(**JOINED, seats=["0x3f8a"], away=[]), **event, seats=["0x3f8a"], away=[]),
+              text(**JOINED, seats=["0x3f8a"], away=[], ticket=TICKET), **event,
+              seats=["0x3f8a"], away=[], ticket=TICKET),
+        valid("mark", "5", "relay", "mark", text(type="mark", mark=MARK), mark=MARK),
+        valid("resumed", "5", "relay", "resumed", text(**RESUMED), life=LIFE, tag="0x3f8a", seq=7,
+              fence=3, ticket=TICKET, message_rate_milli=1500, message_burst=10, seats=128),
+        valid("gap", "5", "relay", "gap", text(**GAP), seq=7, fence=3,
+              seats=["0x0001", "0x3f8a"], away=["0x0001"]),
         *(valid(kind, "5", "relay", kind, text(type=kind, **event), **event)
           for kind in ("away", "back", "left")),
         valid("refused with a wait", "5", "relay", "refused", text(**waiting), reason="rate",
@@ -206,7 +251,21 @@ def relay_texts() -> list[Any]:
                 b'{"type":"away","seq":9007199254740992,"tag":"0x3f8a"}'),
         invalid("number as a float", "5", "relay", b'{"type":"away","seq":9.0,"tag":"0x3f8a"}'),
         invalid("seats not ascending", "5", "relay",
-                text(**JOINED, seats=["0x3f8a", "0x0001"], away=[])),
+                text(**JOINED, seats=["0x3f8a", "0x0001"], away=[], ticket=TICKET)),
+        invalid("joined without a ticket", "5", "relay",
+                text(**JOINED, seats=["0x3f8a"], away=[])),
+        invalid("joined with an empty ticket", "5", "relay",
+                text(**JOINED, seats=["0x3f8a"], away=[], ticket="")),
+        invalid("mark of 257 characters", "5", "relay", text(type="mark", mark="m" * 257)),
+        invalid("mark of another alphabet", "5", "relay", text(type="mark", mark="a/b")),
+        invalid("resumed, ticket of another alphabet", "5", "relay",
+                text(**(RESUMED | {"ticket": TICKET + "="}))),
+        invalid("resumed, keys in another order", "5", "relay",
+                text(**{key: RESUMED[key] for key in sorted(RESUMED)})),
+        invalid("gap, seats not ascending", "5", "relay",
+                text(**(GAP | {"seats": ["0x3f8a", "0x0001"]}))),
+        invalid("gap without a fence", "5", "relay",
+                text(**{key: value for key, value in GAP.items() if key != "fence"})),
         invalid("nonce too short", "5", "relay",
                 text(type="challenge", v=1, nonce=b64(NONCE[:31]))),
         invalid("not an object", "5", "relay", b"[]"),

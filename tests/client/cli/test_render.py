@@ -1,6 +1,5 @@
-"""How events look to people and to programs, whatever others put into them."""
+"""How events look to people, whatever others put into them."""
 
-import json
 import unicodedata
 from itertools import pairwise
 
@@ -19,128 +18,24 @@ from client.cli.render import (
     roster,
     to_ansi,
     to_hex,
-    to_json,
     to_pieces,
 )
 from client.event import (
-    Away,
-    Back,
-    EpochChanged,
     Event,
-    Joined,
-    Left,
     Member,
     Message,
-    Missing,
-    NickChanged,
-    Notice,
     Presence,
     State,
-    StateChanged,
     Status,
 )
 from client.link import Tag
-
-ANN = Tag("0x3f8a")
-PLACE = ("qCoV22FdhPY", 7)
-EVENTS: list[tuple[Event, str | None, dict[str, object]]] = [
-    (
-        Message(ANN, "ann", "hi", *PLACE),
-        "0x3f8a (ann): hi",
-        {"type": "message", "from": "0x3f8a", "nick": "ann", "text": "hi"},
-    ),
-    (
-        Message(ANN, None, "", *PLACE),
-        "0x3f8a: ",
-        {"type": "message", "from": "0x3f8a", "nick": None, "text": ""},
-    ),
-    (
-        Missing(ANN, None, 1, *PLACE),
-        "* 0x3f8a sent a message that did not arrive",
-        {"type": "missing", "from": "0x3f8a", "nick": None, "count": 1},
-    ),
-    (
-        Missing(ANN, "ann", 3, *PLACE),
-        "* 0x3f8a (ann) sent 3 messages that did not arrive",
-        {"type": "missing", "from": "0x3f8a", "nick": "ann", "count": 3},
-    ),
-    (
-        Joined(ANN, None, *PLACE),
-        "* 0x3f8a joined",
-        {"type": "joined", "tag": "0x3f8a", "nick": None},
-    ),
-    (
-        Left(ANN, "ann", *PLACE),
-        "* 0x3f8a (ann) left",
-        {"type": "left", "tag": "0x3f8a", "nick": "ann"},
-    ),
-    (
-        Away(ANN, None, *PLACE),
-        "* 0x3f8a lost the connection; the seat is kept for a while",
-        {"type": "away", "tag": "0x3f8a", "nick": None},
-    ),
-    (
-        Back(ANN, ANN, None, *PLACE),
-        "* 0x3f8a is back",
-        {"type": "back", "tag": "0x3f8a", "previous": "0x3f8a", "nick": None},
-    ),
-    (
-        Back(ANN, Tag("0x0001"), None, *PLACE),
-        "* 0x3f8a is back, was 0x0001",
-        {"type": "back", "tag": "0x3f8a", "previous": "0x0001", "nick": None},
-    ),
-    (
-        NickChanged(ANN, "ann", *PLACE),
-        "* 0x3f8a is now ann",
-        {"type": "nick_changed", "tag": "0x3f8a", "nick": "ann"},
-    ),
-]
-OTHERS: list[tuple[Event, str | None, dict[str, object]]] = [
-    (
-        StateChanged(State(Status.RECONNECTING, 103.04)),
-        "* reconnecting in 3 s",
-        {"type": "state", "status": "reconnecting", "next_retry_in_s": 3.0, "transport": "none"},
-    ),
-    (
-        StateChanged(State(Status.CONNECTED, None, "websocket")),
-        "* connected",
-        {"type": "state", "status": "connected", "next_retry_in_s": None, "transport": "websocket"},
-    ),
-    (EpochChanged(5), None, {"type": "epoch_changed", "epoch": 5}),
-    (
-        Notice("reset"),
-        "* the relay lost the room; it is being restored",
-        {"type": "notice", "code": "reset", "tag": None},
-    ),
-    (
-        Notice("equivocation", ANN),
-        "* 0x3f8a: a member sent two different messages as one",
-        {"type": "notice", "code": "equivocation", "tag": "0x3f8a"},
-    ),
-    (Notice("new_code"), "* new_code", {"type": "notice", "code": "new_code", "tag": None}),
-]
-LIFE: dict[str, object] = {"life": PLACE[0], "seq": PLACE[1]}
-ALL = [(event, line, {**fields, **LIFE}) for event, line, fields in EVENTS] + OTHERS
+from tests.client.cli.events import ALL, ANN, HOSTILE, PLACE
 
 
 @pytest.mark.parametrize(("event", "line"), [(e, line) for e, line, _ in ALL], ids=repr)
 def test_line_of_each_event(event: Event, line: str | None) -> None:
     pieces = to_pieces(event, 100.0)
     assert (None if pieces is None else to_ansi(pieces, coloured=False)) == line
-
-
-@pytest.mark.parametrize(("event", "fields"), [(e, fields) for e, _, fields in ALL], ids=repr)
-def test_json_of_each_event(event: Event, fields: dict[str, object]) -> None:
-    spelt = json.loads(to_json(event, 100.0))
-    assert spelt == {"v": 1, **fields}
-    assert list(spelt)[:2] == ["v", "type"]
-
-
-def test_json_is_spelt_as_documented() -> None:
-    assert to_json(Message(ANN, None, "...", *PLACE), 0.0) == (
-        '{"v":1,"type":"message","from":"0x3f8a","nick":null,"text":"...",'
-        '"life":"qCoV22FdhPY","seq":7}'
-    )
 
 
 @pytest.mark.parametrize(
@@ -185,14 +80,6 @@ def test_cleaned_text(text: str, shown: str) -> None:
     assert clean(text) == shown
 
 
-HOSTILE = st.text(
-    st.one_of(
-        st.characters(),
-        st.sampled_from("\x1b\x9b\x9d\x9c\x07[]()PX^_;0m\\\r\n\u202e\u200d\u200b\u2028\ufeff"),
-    )
-)
-
-
 @given(HOSTILE)
 @example("\x1b\x1b]\x1b[m\x07")
 def test_nothing_that_a_terminal_acts_on_is_left(text: str) -> None:
@@ -209,17 +96,6 @@ def test_nothing_that_a_terminal_acts_on_is_left(text: str) -> None:
 @given(st.text(st.characters(exclude_categories=("Cc", "Cf", "Cs", "Zl", "Zp"))))
 def test_text_without_controls_is_shown_as_it_is(text: str) -> None:
     assert clean(text) == text
-
-
-@given(HOSTILE, st.none() | HOSTILE)
-def test_json_holds_the_whole_text_in_one_printable_line(text: str, nick: str | None) -> None:
-    spelt = to_json(Message(ANN, nick, text, *PLACE), 0.0)
-    assert len(spelt.splitlines()) == 1
-    assert not [c for c in spelt if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
-    read = json.loads(spelt)
-    # Surrogates that were apart in the text meet in JSON; a message has none (R21).
-    assert read["text"].encode("utf-16", "surrogatepass") == text.encode("utf-16", "surrogatepass")
-    assert read["nick"] is None if nick is None else isinstance(read["nick"], str)
 
 
 @given(st.none() | HOSTILE, HOSTILE)
@@ -244,12 +120,16 @@ def test_roster_has_us_first_and_says_who_is_not_quite_here() -> None:
         Member(Tag("0x0002"), None, Presence.AWAY, me=False, heard=True),
         Member(Tag("0x0003"), None, Presence.PRESENT, me=False, heard=False),
         Member(Tag("0x0004"), None, Presence.PRESENT, me=True, heard=True),
+        Member(Tag("0x0005"), None, Presence.PRESENT, me=False, heard=True, silent=True),
+        Member(Tag("0x0006"), None, Presence.AWAY, me=False, heard=True, silent=True),
     ]
     assert [to_ansi(line, coloured=False) for line in roster(members)] == [
         "*   0x0004 (you)",
         "*   0x0001 (bob)",
         "*   0x0002 away",
         "*   0x0003 not heard yet",
+        "*   0x0005 silent",
+        "*   0x0006 away",
     ]
 
 

@@ -130,12 +130,12 @@ def test_another_suite_is_refused(room):
     refuses(room, "suite", context={"suite": replace(SUITE, id=3)})
 
 
-def test_an_epoch_that_nothing_can_follow_is_refused(room):
-    for epoch in (2**63, 2**64 - 1):
+def test_r13_epoch_that_no_commits_can_have_led_to_is_refused(room):
+    for epoch in (room.fence + 2, 2**63, 2**64 - 1):
         refuses(room, "epoch", context={"epoch": epoch})
-    data = forge_group_info(room[0], room.fence, context={"epoch": 2**63 - 1})
+    data = forge_group_info(room[0], room.fence, context={"epoch": room.fence + 1})
     staged = join(inspect(data, ROOM_ID, room.fence), Identity.generate(), "0xffff", PSK)
-    assert staged.group.epoch == 2**63
+    assert staged.group.epoch == room.fence + 2
 
 
 def test_another_tree_hash_is_refused(room):

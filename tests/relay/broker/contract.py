@@ -17,6 +17,7 @@ from relay.broker import Broker, Place
 from relay.errors import CloseCode, Reason, RefusedError
 from relay.limits import Rate
 from relay.room import RoomLimits
+from relay.tickets import Ticket, Tickets
 from relay.turn import TurnLimits
 from relay.wire import Commit, Offer, Reference, RoomId
 
@@ -40,6 +41,7 @@ class Node:
     broker: Broker
     flush: Callable[[], None]
     rooms: Callable[[], int]
+    tickets: Tickets
 
 
 Start = Callable[[RoomLimits], Node]
@@ -63,6 +65,9 @@ class FakePort:
             self.got.append(data[at : at + size])
             data = data[at + size :]
 
+    def replay(self, messages: list[bytes]) -> None:
+        self.got += messages
+
     def end(self, code: CloseCode) -> None:
         self.ended = code
 
@@ -74,12 +79,30 @@ class Guest:
     node: Node
     port: FakePort
     place: Place
+    room: RoomId = ROOM
+    # The last that came: the ticket, and the number seen.
+    ticket: str = ""
+    seen: int = 0
 
-    def read(self) -> list[Any]:
+    def read_all(self) -> list[Any]:
         """Return what came since the last time: dicts, and (name, ...) for binary messages."""
         self.node.flush()
         got, self.port.got = self.port.got, []
-        return [shown(message) for message in got]
+        read = [shown(message) for message in got]
+        for message in read:
+            if isinstance(message, dict):
+                self.ticket = message.get("ticket", self.ticket)
+                self.seen = message.get("seq", self.seen)
+        self.seen = max([self.seen, *numbers(read)])
+        return read
+
+    def read(self) -> list[Any]:
+        """Return what came but marks."""
+        return [m for m in self.read_all() if not is_mark(m)]
+
+    def opened(self) -> Ticket:
+        """Return the ticket as the relay opens it."""
+        return self.node.tickets.open_ticket(self.ticket, self.room)
 
     def commit(self, fence: int, now: float = 0.0, reference: Reference | None = None) -> None:
         self.place.commit(Commit(reference or new_reference(), fence, COMMIT, INFO), now)
@@ -105,7 +128,7 @@ def shown(message: bytes) -> Any:
 
 def enter(node: Node, now: float = 0.0, room: RoomId = ROOM) -> Guest:
     port = FakePort()
-    return Guest(node, port, node.broker.enter(room, port, now))
+    return Guest(node, port, node.broker.enter(room, port, now), room)
 
 
 def join(node: Node, now: float = 0.0, room: RoomId = ROOM) -> Guest:
@@ -113,6 +136,10 @@ def join(node: Node, now: float = 0.0, room: RoomId = ROOM) -> Guest:
     guest.commit(guest.place.fence, now)
     guest.read()
     return guest
+
+
+def is_mark(message: Any) -> bool:
+    return isinstance(message, dict) and message["type"] == "mark"
 
 
 def reason(call: Callable[[], object]) -> Reason:
@@ -128,7 +155,7 @@ def numbers(read: list[Any]) -> list[int]:
         match message:
             case ("frame", _, seq, _) | ("ack", seq):
                 found.append(seq)
-            case {"type": "joined" | "away" | "left", "seq": seq}:
+            case {"type": "joined" | "away" | "back" | "left", "seq": seq}:
                 found.append(seq)
     return found
 
