@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find relay client static -type f -not -path '*/__pycache__/*') \
 	pyproject.toml README.md LICENSE
 
-.PHONY: run test gate bench lock clean
+.PHONY: run test gate chaos hostile bench lock clean
 
 run: $(VENV)/installed
 	@echo 'Chat from other terminals:  LINK=$$($(BIN)/beacon new)  then  $(BIN)/beacon join "$$LINK"'
@@ -25,10 +25,20 @@ gate:
 	$(BIN)/coverage report --include="$(shell paste -sd, scripts/cores)" --fail-under=100
 	$(if $(wildcard tests/static/*.test.js),node --test tests/static/)
 
+# Everything that can break, breaks, for MINUTES from SEED; the gate has one minute of it.
+MINUTES ?= 30
+chaos: $(VENV)/tested
+	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+# A relay that lies to real clients, by seed; each line of its report names the seed to have it again.
+hostile: $(VENV)/tested
+	$(BIN)/python -m tests.hostile --deliveries $(or $(DELIVERIES),100000) $(if $(SEED),--seed $(SEED))
+
 bench: $(VENV)/tested
 	@scripts/node
 	@cd bench && npm ci --silent
 	$(BIN)/python -m bench.mls
+	$(BIN)/python -m bench.upkeep
 	$(BIN)/python -m bench.fanout --rounds 5 --seconds 4 --window 16
 
 lock: $(VENV)/tested
