@@ -1,17 +1,17 @@
 """A minute of chaos, in the gate: `make chaos` is the long one.
 
-The seed is drawn anew each time and printed; BEACON_CHAOS_SEED replays one.
+Always the same seed, for a change must not fail by bad luck; BEACON_CHAOS_SEED plays another.
 """
 
 import asyncio
 import os
-import random
 from pathlib import Path
 
 import pytest
 
 from tests.chaos.run import run
 
+SEED = 8
 SECONDS = 60.0
 MEMBERS = 8
 
@@ -19,7 +19,7 @@ MEMBERS = 8
 # On slow machines every step may wait for long: nothing here is about speed.
 @pytest.mark.timeout(900)
 def test_nothing_is_lost_whatever_breaks(tmp_path: Path) -> None:
-    seed = int(os.environ.get("BEACON_CHAOS_SEED", random.randrange(10**6)))
+    seed = int(os.environ.get("BEACON_CHAOS_SEED", SEED))
     print(f"BEACON_CHAOS_SEED={seed}, journals in {tmp_path}")
     report = asyncio.run(run(seed, SECONDS, MEMBERS, tmp_path))
     told = "\n".join(report.lines())
