@@ -28,7 +28,9 @@ class Verdict:
     """What was found; a run is good if ``faults`` is empty. ``found`` counts them by kind.
 
     ``told``: told to be missing. ``untrue``: told so though nothing was, as far as anybody can
-    tell. ``excused``: not seen, but either end left so soon that nobody can be blamed.
+    tell. ``excused``: not seen, but either end left so soon that nobody can be blamed. ``strange``:
+    said in a life that its sender came into, as a newcomer, before the receiver came back into it:
+    to the sender that is somebody who came later (R32).
     """
 
     texts: int = 0
@@ -37,6 +39,7 @@ class Verdict:
     told: int = 0
     untrue: int = 0
     excused: int = 0
+    strange: int = 0
     unsent: int = 0
     notices: Counter[str] = field(default_factory=Counter)
     found: Counter[str] = field(default_factory=Counter)
@@ -185,6 +188,9 @@ def _check_lost(
     excused = [n for n in untold if _is_excused(stay, sender, said[n])]
     verdict.excused += len(excused)
     untold = [n for n in untold if n not in excused]
+    strange = [n for n in untold if _are_strangers(stay, sender, sender.said[said[n]])]
+    verdict.strange += len(strange)
+    untold = [n for n in untold if n not in strange]
     if untold:
         fault = f"{stay.name} did not see {sender.name} {', '.join(map(str, untold))}"
         verdict.blame("lost", fault, len(untold))
@@ -198,6 +204,14 @@ def _is_excused(stay: Stay, sender: Stay, text: str) -> bool:
     if not sender.had_delivered and sender.handed[text] > sender.left - LEAVING_S:
         return True
     return bool(sender.said[text]["t"] > stay.left - WAITING_S)
+
+
+def _are_strangers(stay: Stay, sender: Stay, said: Line) -> bool:
+    """Whether they never met before ``said``: the relay had lost its log (R26) in between."""
+    life = said["life"]
+    knew_another = any(t < said["t"] and other != life for t, other in sender.lives)
+    came = min((t for t, other in stay.lives if other == life), default=float("inf"))
+    return not knew_another and came > said["t"]
 
 
 def _names(stays: Iterable[Stay]) -> dict[tuple[str, str], str]:

@@ -25,7 +25,8 @@ class Stay:
 
     ``begun`` is when the attempt to come in began that worked; ``left`` is infinite for who stayed
     to the end. ``had_delivered``: when it left, it was told that all that it said had arrived.
-    ``shown`` is what it saw and what it was told to be missing, in their order.
+    ``shown`` is what it saw and what it was told to be missing, in their order. ``lives`` are the
+    room's lives that it was in, and since when at the latest.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Stay:
     said: Mapping[str, Line]
     seen: Sequence[Line]
     shown: Sequence[Line]
+    lives: Sequence[tuple[float, str]]
     journal: Journal
 
 
@@ -56,5 +58,18 @@ def read(name: str, journal: Journal) -> Stay:
         said={line["text"]: line for line in lines_of(journal, "said")},
         seen=lines_of(journal, "seen"),
         shown=[line for line in journal if line["what"] in ("seen", "missing")],
+        lives=_lives(journal),
         journal=journal,
     )
+
+
+def _lives(journal: Journal) -> list[tuple[float, str]]:
+    """Return each life with the moment of the connection on which something of it came first."""
+    lives: dict[str, float] = {}
+    connected = 0.0
+    for line in journal:
+        if line["what"] == "state" and line["status"] == "connected":
+            connected = line["t"]
+        elif line["what"] in ("seen", "said"):
+            lives.setdefault(line["life"], connected)
+    return [(since, life) for life, since in lives.items()]

@@ -50,6 +50,7 @@ class Report:
             ("whole again", spread(self.mendings)),
             ("told missing", f"{verdict.told}, though nothing was {verdict.untrue}"),
             ("left too soon", f"{verdict.excused} not seen"),
+            ("said before the other was back in a new life", f"{verdict.strange} not seen"),
             ("found", ", ".join(f"{kind} {verdict.found[kind]}" for kind in KINDS)),
             ("", f"anything else {others}"),
             ("in the end", f"{self.ghosts} in the roster who are not here"),

@@ -299,3 +299,41 @@ def test_who_is_not_with_the_others_in_the_end_is_found(
 
 def test_ghosts_are_counted() -> None:
     assert ghosts({"ada": final("ada"), "bob": final("bob")}) == 1
+
+
+@pytest.mark.parametrize(
+    ("came", "life", "faults", "strange"),
+    [
+        # Bob is back in the new life after what eve said there: to her he came later.
+        (13.7, "two", 0, 1),
+        # He was there; or the relay kept its log, and eve had him in the roster.
+        (13.0, "two", 1, 0),
+        (13.7, "one", 1, 0),
+    ],
+)
+def test_a_newcomer_that_spoke_before_the_others_were_back(
+    came: float, life: str, faults: int, strange: int
+) -> None:
+    journals = good()
+    for line in journals["eve"]:
+        if line["what"] == "seen":
+            line["life"] = life
+    journals["bob"].append({"t": came, "what": "state", "status": "connected"})
+    journals["eve"] += [
+        {"t": 13.51, "what": "saying", "text": "eve 0 "},
+        {"t": 13.6, "what": "said", "text": "eve 0 ", "life": life, "seq": 30},
+    ]
+    line = {"what": "seen", "life": life, "late": False}
+    journals["ada"].append(
+        {**line, "t": 13.7, "tag": TAGS["eve"], "name": "eve", "text": "eve 0 ", "seq": 30}
+    )
+    journals["ada"] += [
+        {"t": 29.0, "what": "saying", "text": "ada 6 "},
+        {"t": 29.9, "what": "said", "text": "ada 6 ", "life": life, "seq": 31},
+    ]
+    for name in ("bob", "eve"):
+        journals[name].append(
+            {**line, "t": 30.0, "tag": TAGS["ada"], "name": "ada", "text": "ada 6 ", "seq": 31}
+        )
+    verdict = check(journals)
+    assert (verdict.found["lost"], verdict.strange) == (faults, strange)
