@@ -26,7 +26,7 @@ from client.roster import Roster
 from client.seal import Kind
 from client.stay import Phase, Stay
 from client.talk import Talk
-from client.words import verification_words
+from client.words import member_words, verification_words
 
 # The relay speaks first; one that says nothing for so long is not one.
 GREETING_S = 10.0
@@ -97,6 +97,11 @@ class Room:
         if self._words is None or self._words[0] is not group:
             self._words = (group, verification_words(group.words_context))
         return self._words[1]
+
+    def member_words(self, tag: Tag) -> tuple[str, ...]:
+        """The two words of the member with that tag, empty if there is none; some 50 ms."""
+        leaf = next((leaf for leaf in self._stay.leaves if leaf.tag == tag), None)
+        return () if leaf is None else member_words(leaf.signature_key)
 
     @property
     def members(self) -> tuple[Member, ...]:

@@ -73,6 +73,13 @@ class RoomSession:
         """Whether nobody was here when we came."""
         return self._room.first
 
+    def member_words(self, tag: Tag) -> tuple[str, ...]:
+        """Two words that say which member is meant, empty where nobody has that tag; some 50 ms.
+
+        They are the same for all who see that member, for as long as it stays.
+        """
+        return self._room.member_words(tag)
+
     @property
     def words(self) -> tuple[str, ...]:
         """Six words that are the same for all members of the present epoch, and only for them."""

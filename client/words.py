@@ -14,6 +14,8 @@ WORD_COUNT = 6
 _BITS_PER_WORD = 10
 _DIGEST_BYTES = 8
 _SALT = b"beacon words v1"
+_MEMBER_SALT = b"beacon member words v1"
+_MEMBER_WORDS = 2
 # 60 bits alone could be met from both sides in 2**30 tries; the rounds make each try dear.
 _ROUNDS = 100_000
 # What people put between words when they type, paste or dictate them.
@@ -38,6 +40,16 @@ def verification_words(context: bytes) -> tuple[str, ...]:
     Takes some 50 ms on purpose (PROTOCOL 9.1).
     """
     return to_words(hashlib.pbkdf2_hmac("sha256", context, _SALT, _ROUNDS, _DIGEST_BYTES))
+
+
+def member_words(signature_key: bytes) -> tuple[str, ...]:
+    """Return the two words of a member's signature key, the same for its whole stay.
+
+    They say which member is meant; only the six words say that a room has nobody else in it.
+    As slow as `verification_words`.
+    """
+    digest = hashlib.pbkdf2_hmac("sha256", signature_key, _MEMBER_SALT, _ROUNDS, _DIGEST_BYTES)
+    return to_words(digest)[:_MEMBER_WORDS]
 
 
 def to_words(digest: bytes) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from client.errors import UsageError
 HELP = (
     "/who          who is here",
     "/verify       six words that all here must have alike: compare them by voice",
+    "/verify TAG   two words by which all here know that member's key",
     "/nick NAME    take a nickname; only the room's members learn it",
     "/send, /drop  say or forget what was held back because somebody joined meanwhile",
     "/quit         leave (also Ctrl-D); nothing stays behind",
@@ -41,7 +42,9 @@ class Who:
 
 @dataclass(frozen=True)
 class Verify:
-    """`/verify`."""
+    """`/verify`, of the room or of one member."""
+
+    tag: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,8 @@ def _read_command(typed: str) -> Order:
     word, _, rest = typed.strip().partition(" ")
     if word == "/nick":
         return Rename(check_nick(rest.strip()))
+    if word == "/verify" and rest:
+        return Verify(rest.strip())
     order = _BARE.get(word)
     if order is None or rest:
         raise UsageError("no such command: see /help; to say it, begin with //")

@@ -54,6 +54,7 @@ from client.cli.render import (
     to_pieces,
 )
 from client.cli.screen import Interrupted, Screen
+from client.link import Tag
 
 # What was typed and is not ordered yet when the person leaves gets so much more time.
 LAST_CHANCE_S = 2.0
@@ -194,6 +195,13 @@ class Conversation:
                 self._screen.show(notice(f"{len(members)} here:"))
                 for line in roster(members):
                     self._screen.show(line)
+            case Verify(tag=str(tag)):
+                pair = self._room.member_words(Tag(tag))
+                self._screen.show(
+                    [Piece("* "), *name(tag, None), Piece(f": {' '.join(pair)}")]
+                    if pair
+                    else notice("nobody here has that tag")
+                )
             case Verify():
                 self._words_stand = True
                 self._screen.show(notice(" ".join(self._room.words)))

@@ -8,6 +8,7 @@ from client.duty import REFRESH_GAP_S
 from client.effect import Finish, Reconnect, Send
 from client.errors import CommitRefusedError, RefusedError
 from client.event import Back, Presence
+from client.link import Tag
 from client.roster import RANK_S
 from client.stay import Phase
 from client.stray import NEED_S
@@ -221,3 +222,14 @@ def test_leaver_that_was_told_of_is_not_told_again_and_may_never_have_been() -> 
     stage.wait(3)
     assert [type(e).__name__ for e in two.events].count("Left") == 1
     assert [type(e).__name__ for e in one.events].count("Left") == 1
+
+
+def test_everybody_knows_a_member_by_the_same_two_words() -> None:
+    stage = Stage()
+    one, two, three = stage.join(3)
+    tag = three.room.tag
+    assert tag is not None
+    assert len(one.room.member_words(tag)) == 2
+    assert one.room.member_words(tag) == two.room.member_words(tag) == three.room.member_words(tag)
+    assert len({one.room.member_words(member.tag) for member in one.room.members}) == 3
+    assert one.room.member_words(Tag("0xzzzz")) == ()

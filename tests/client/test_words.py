@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from client import words
 from client.errors import UsageError
-from client.words import WORDS, normalise, to_words, verification_words
+from client.words import WORDS, member_words, normalise, to_words, verification_words
 
 ROOT = Path(__file__).parents[2]
 VECTORS = json.loads((ROOT / "tests/vectors/words.json").read_text(encoding="ascii"))
@@ -67,6 +67,11 @@ def test_vector_of_digest(case: dict[str, object]) -> None:
 @pytest.mark.parametrize("case", VECTORS["contexts"], ids=lambda case: case["context"][:16])
 def test_vector_of_context(case: dict[str, object]) -> None:
     assert list(verification_words(bytes.fromhex(str(case["context"])))) == case["words"]
+
+
+@pytest.mark.parametrize("case", VECTORS["members"], ids=lambda case: case["signature_key"][:16])
+def test_vector_of_member(case: dict[str, object]) -> None:
+    assert list(member_words(bytes.fromhex(str(case["signature_key"])))) == case["words"]
 
 
 @given(st.binary(min_size=8, max_size=40))

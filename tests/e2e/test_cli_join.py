@@ -107,6 +107,12 @@ def test_commands(env: dict[str, str]) -> None:
         words = [each.wait_for_line(r"\* (?:[a-z]{4,7} ?){6}") for each in (one, two)]
         assert words[0] == words[1]
         shows(one, "words unchanged")
+        for each in (one, two):
+            each.type(f"/verify {ann}" + ENTER)
+        pairs = [each.wait_for_line(rf"\* {ann}: [a-z]+ [a-z]+") for each in (one, two)]
+        assert pairs[0] == pairs[1]
+        one.type("/verify me" + ENTER)
+        one.wait_for_line(r"\* nobody here has that tag")
         one.type("/help" + ENTER)
         one.wait_for_line(r"\* /who +who is here")
         two.type("/quit" + ENTER)

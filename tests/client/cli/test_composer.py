@@ -33,6 +33,7 @@ from client.errors import UsageError
         ("/who", Who()),
         ("/who ", Who()),
         ("/verify", Verify()),
+        ("/verify 0x3f8a ", Verify("0x3f8a")),
         ("/help", Help()),
         ("/send", SendHeld()),
         ("/drop", DropHeld()),
