@@ -13,6 +13,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
 
 from relay.errors import ConfigError
+from relay.forwarded import Proxies, parse_networks
 from relay.tickets import KEY_BYTES
 
 # Descriptors that are not connections: listener, loop, log, and those that come and go while
@@ -20,6 +21,8 @@ from relay.tickets import KEY_BYTES
 RESERVED_DESCRIPTORS = 160
 _HOST_NAME = re.compile(r"[0-9a-z._-]{1,253}(?::[0-9]{1,5})?|\[[0-9a-f:.]{2,45}\](?::[0-9]{1,5})?")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[0-9a-z._\[\]:-]{1,261}")
+_CIDR = re.compile(r"[0-9a-f.:]{2,45}(?:/[0-9]{1,3})?")
+_PROXY_HEADERS = ("x-forwarded-for", "forwarded")
 _ENVIRONMENT = "RELAY_"
 _MAX_KEY_FILE_BYTES = 1024
 
@@ -43,6 +46,21 @@ class RelayConfig:
     server_name: tuple[str, ...] = _names(
         "a host that clients sign for, and no other; none: the Host of each request", _HOST_NAME
     )
+    # Without a certificate TLS is for something in front of it.
+    certfile: str = field(
+        default="", metadata={"text": "a PEM file with the certificate's chain, to speak TLS"}
+    )
+    keyfile: str = field(
+        default="", metadata={"text": "a PEM file with its key; none: it stands in certfile"}
+    )
+    # Whoever connects from there may name any source it likes.
+    trusted_proxy: tuple[str, ...] = _names(
+        "a network of proxies, as 10.0.0.0/8, that name whom they speak for", _CIDR
+    )
+    proxy_header: str = field(
+        default="x-forwarded-for",
+        metadata={"text": "how they name them: x-forwarded-for or forwarded"},
+    )
     allow_origin: tuple[str, ...] = _names("a foreign page's origin that may connect", _ORIGIN)
     # One member may fill the room's ring and everybody's screen.
     message_rate: float = _setting(1.0, 0, 1e6, "application messages per second and session")
@@ -62,6 +80,8 @@ class RelayConfig:
     max_connections: int = _setting(
         0, 0, 10**7, "connections at once, 0: what the files limit allows"
     )
+    # Beyond it the system ends the process, and with it every room.
+    max_memory: int = _setting(0, 0, 2**50, "bytes of memory, 0: three quarters of what there is")
     # One source may take what is there for all.
     source_connection_rate: float = _setting(5.0, 0, 1e6, "connections per second and source")
     source_connection_burst: int = _setting(100, 1, 10**6, "connections at once per source")
@@ -97,6 +117,19 @@ class RelayConfig:
             _check(spec, getattr(self, spec.name))
         if self.dead_after <= self.ping_interval:
             raise ConfigError("dead-after must be longer than ping-interval")
+        if self.keyfile and not self.certfile:
+            raise ConfigError("keyfile is of no use without certfile")
+        if self.proxy_header not in _PROXY_HEADERS:
+            raise ConfigError(f"proxy-header must be {' or '.join(_PROXY_HEADERS)}")
+        self.proxies()
+
+    def proxies(self) -> Proxies:
+        """Return the proxies to be trusted; raise ConfigError."""
+        try:
+            networks = parse_networks(self.trusted_proxy)
+        except ValueError as exc:
+            raise ConfigError("trusted-proxy must be networks, as 10.0.0.0/8 or ::1") from exc
+        return Proxies(networks, self.proxy_header.encode())
 
     def connection_cap(self, descriptors: int) -> int:
         """Return how many connections fit into a limit of open files; raise ConfigError if none."""

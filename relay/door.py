@@ -3,6 +3,7 @@
 Knows connections, heads and bodies' lengths; what a WebSocket says is websocket's, what a page is
 is app's. Every byte that reaches the server behind it belongs to a request that was vetted here.
 
+    (TLS: a handshake first)
     head --> WebSocket: the transport changes hands, the door is done
          --> request: body counted --> response --> head ...
          --> refused: answer, then linger a second, reading nothing
@@ -11,20 +12,21 @@ is app's. Every byte that reaches the server behind it belongs to a request that
 import asyncio
 import contextlib
 import http
+import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import cast
 
 from relay import head as heads
 from relay.errors import HeadError
 from relay.head import Head
-from relay.inner import Inner, Link
+from relay.house import House
+from relay.inner import Link
 from relay.library import shake_hands
-from relay.metrics import Metrics
-from relay.source import Source, Sources
-from relay.websocket import Hub, Socket
-from relay.wheel import IDLE, Wheel
+from relay.page import headers
+from relay.source import Source
+from relay.websocket import Socket
+from relay.wheel import IDLE
 
 CONNECT_PATH = b"/v1/connect"
 # Nothing that is served takes a body yet; this much is read to answer politely.
@@ -38,9 +40,12 @@ RETRY_S = 5
 # Connections beyond the cap that are still told so; the next ones are dropped without a word, so
 # that telling cannot use up the descriptors that the cap keeps free.
 MAX_TURNED_AWAY = 64
+# A refusal is a response like any other to whoever shows it.
+_SECURITY = [f"{name.lower()}: {value}" for name, value in headers().items()]
 
 
 class _Phase(Enum):
+    HANDSHAKE = auto()
     HEAD = auto()
     BODY = auto()
     RESPONSE = auto()
@@ -48,94 +53,21 @@ class _Phase(Enum):
     GONE = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class DoorLimits:
-    """``names`` are the hosts that hellos may be signed for; none: whatever Host a request has.
-
-    ``origins`` are foreign ones let in.
-    """
-
-    connections: int
-    names: tuple[str, ...]
-    origins: frozenset[str]
-
-
-class House:
-    """What all doors of this process share: who is in, and who may come."""
-
-    def __init__(
-        self, hub: Hub, inner: Inner, sources: Sources, wheel: "Wheel[Door]", limits: DoorLimits
-    ) -> None:
-        self.hub = hub
-        self.inner = inner
-        self.sources = sources
-        self.wheel = wheel
-        self.limits = limits
-        self.is_draining = False
-        self.is_empty = asyncio.Event()
-        self.doors: set[Door] = set()
-        self.sockets: set[Socket] = set()
-        self.turned_away = 0
-
-    @property
-    def metrics(self) -> Metrics:
-        return self.hub.metrics
-
-    def now(self) -> float:
-        """Return the present moment."""
-        return self.hub.clock.now()
-
-    def closed(self, socket: Socket) -> None:
-        """Forget a WebSocket that is gone."""
-        self.sockets.discard(socket)
-        self.sources.release(socket.source)
-        self._note_empty()
-
-    def forget(self, door: "Door") -> None:
-        """Forget a door that is gone, or whose connection is a WebSocket now."""
-        self.doors.discard(door)
-        self._note_empty()
-
-    def drain(self) -> None:
-        """Let nobody in any more; ``is_empty`` will be set when the last one has gone."""
-        self.is_draining = True
-        self._note_empty()
-
-    def abort(self) -> None:
-        """Drop everybody who is still here."""
-        for socket in list(self.sockets):
-            socket.abort()
-        for door in list(self.doors):
-            door.abort()
-
-    def _note_empty(self) -> None:
-        if self.is_draining and not self.doors and not self.sockets:
-            self.is_empty.set()
-
-    def admit(self, address: str) -> Source | int:
-        """Let a connection in and return its source, or the HTTP status that turns it away."""
-        self.metrics.connections += 1
-        if self.is_draining:
-            return 503
-        if len(self.doors) + len(self.sockets) - self.turned_away > self.limits.connections:
-            return 503
-        now = self.now()
-        source = self.sources.find(address, now)
-        return 429 if self.sources.admit(source, now) else source
-
-
 class Door(asyncio.Protocol):
     """One connection until it is a WebSocket's, or to its end."""
 
     __slots__ = (
-        "_body_left", "_held", "_house", "_is_turned_away", "_link", "_phase", "_source",
-        "_transport", "_until", "turn",
+        "_body_left", "_handshake", "_held", "_house", "_is_turned_away", "_link", "_peer",
+        "_phase", "_source", "_transport", "_until", "turn",
     )  # fmt: skip
 
     def __init__(self, house: House) -> None:
         self._house = house
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
+        # Whose request it is comes with its head if ``_source`` stays None: the peer is a proxy.
         self._source: Source | None = None
+        self._peer = ""
+        self._handshake: asyncio.Task[None] | None = None
         self._link: Link | None = None
         self._held = bytearray()
         self._phase = _Phase.HEAD
@@ -150,15 +82,21 @@ class Door(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         house.doors.add(self)
         peer = transport.get_extra_info("peername")
-        admitted = house.admit(peer[0] if peer else "")
-        if isinstance(admitted, Source):
+        self._peer = peer[0] if peer else ""
+        admitted = house.admit(self._peer)
+        if not isinstance(admitted, int):
             self._source = admitted
             self._wait(HEAD_S)
+            if house.certificate is not None:
+                self._phase = _Phase.HANDSHAKE
+                self._handshake = asyncio.get_running_loop().create_task(
+                    self._secure(house.certificate.context)
+                )
             return
         house.metrics.turned_away += 1
         house.turned_away += 1
         self._is_turned_away = True
-        if house.turned_away > MAX_TURNED_AWAY:
+        if house.turned_away > MAX_TURNED_AWAY or house.certificate is not None:
             self._phase = _Phase.GONE
             self._transport.abort()
         else:
@@ -175,7 +113,8 @@ class Door(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Keep the way out open for a response that is still due."""
-        return self._phase is _Phase.RESPONSE
+        # TLS has no half of an end, and logs who asks for it.
+        return self._phase is _Phase.RESPONSE and self._transport.can_write_eof()
 
     def pause_writing(self) -> None:
         """Hold back the server: the peer does not read its response."""
@@ -194,14 +133,40 @@ class Door(asyncio.Protocol):
         if self._link is not None:
             self._link.lost()
         self._forget()
-        if self._source is not None:
-            self._house.sources.release(self._source)
+        source, self._source = self._source, None
+        if source is not None:
+            self._house.sources.release(source)
         if self._is_turned_away:
+            self._is_turned_away = False
             self._house.turned_away -= 1
 
     def abort(self) -> None:
         """Drop the connection."""
         self._transport.abort()
+
+    async def _secure(self, context: ssl.SSLContext) -> None:
+        """Shake hands; who takes longer than for a head is dropped by the same deadline."""
+        raw = self._transport
+        # What this one holds back, the one around it must know of (Outlet).
+        raw.set_write_buffer_limits(high=1, low=0)
+        try:
+            transport = await asyncio.get_running_loop().start_tls(
+                raw, self, context, server_side=True, ssl_handshake_timeout=2 * HEAD_S
+            )
+        except OSError:
+            # Not TLS, no common version, or gone.
+            transport = None
+        if transport is None:
+            raw.abort()
+            # asyncio tells nobody of a connection that is lost within its handshake: its place
+            # would never be free again.
+            self.connection_lost(None)
+            return
+        self._transport = transport
+        if self._phase is _Phase.HANDSHAKE:
+            self._phase = _Phase.HEAD
+            self._wait(HEAD_S)
+            self._proceed()
 
     def expire(self, now: float) -> None:
         """Drop a peer that is late with a head or a body, or with reading its response."""
@@ -263,15 +228,17 @@ class Door(asyncio.Protocol):
                 raise HeadError(400)
             if not self._is_own(head) and head.origin not in house.limits.origins:
                 raise HeadError(403)
-            self._upgrade(head, raw)
+            self._upgrade(head, raw, self._source or self._find(head))
             return
         if head.length > MAX_BODY_BYTES:
             raise HeadError(413)
+        # A kept-alive connection saves the peer the handshake, not the limit.
+        if self._source is None or self._link is not None:
+            source = self._source or self._find(head)
+            if source.requests.take(house.now()):
+                raise HeadError(429)
         if self._link is None:
             self._link = Link(house.inner, self._transport, self._responded)
-        elif self._source is not None and self._source.connections.take(house.now()):
-            # A kept-alive connection saves the peer the handshake, not the limit.
-            raise HeadError(429)
         self._link.feed(heads.serialize(head))
         self._body_left = head.length
         self._phase = _Phase.BODY if head.length else _Phase.RESPONSE
@@ -286,6 +253,11 @@ class Door(asyncio.Protocol):
                 self._transport.resume_reading()
             self._proceed()
 
+    def _find(self, head: Head) -> Source:
+        """Return the source of a proxy's request."""
+        house = self._house
+        return house.sources.find(house.limits.proxies.client(self._peer, head.fields), house.now())
+
     def _is_own(self, head: Head) -> bool:
         """Tell whether the request comes from the relay's own page, or from no page at all."""
         if head.origin is None:
@@ -294,21 +266,26 @@ class Door(asyncio.Protocol):
         port = {"http": ":80", "https": ":443"}.get(scheme)
         if port is None:
             return False
-        own = {name.removesuffix(port) for name in (head.host, *self._house.limits.names)}
+        # A name that was made to lead here is the Host of its page's requests, too: where the
+        # operator has said what the relay is called, that alone counts.
+        names = self._house.limits.names or (head.host,)
+        own = {name.removesuffix(port) for name in names}
         return host.removesuffix(port) in own
 
-    def _upgrade(self, head: Head, raw: bytes) -> None:
+    def _upgrade(self, head: Head, raw: bytes, source: Source) -> None:
         response = shake_hands(raw)
-        if response is None or self._source is None:
+        if response is None:
             raise HeadError(400)
         house = self._house
+        if self._source is None and house.sources.admit(source, house.now()):
+            raise HeadError(429)
         if self._link is not None:
             self._link.detach()
             self._link = None
         self._transport.write(response)
         # A name is what an operator knows; the Host that was seen is what the peer says (R2).
         hosts = house.limits.names or (head.host,)
-        socket = Socket(house.hub, self._transport, self._source, hosts)
+        socket = Socket(house.hub, self._transport, source, hosts)
         self._source = None
         self._phase = _Phase.GONE
         house.sockets.add(socket)
@@ -328,7 +305,7 @@ class Door(asyncio.Protocol):
         phrase = http.HTTPStatus(status).phrase
         body = f"{status} {phrase}\n"
         lines = [f"HTTP/1.1 {status} {phrase}", "content-type: text/plain; charset=utf-8"]
-        lines += [f"content-length: {len(body)}", "connection: close", "cache-control: no-store"]
+        lines += [f"content-length: {len(body)}", "connection: close", *_SECURITY]
         if status in (429, 503):
             lines.append(f"retry-after: {RETRY_S}")
         if status == 426:

@@ -53,6 +53,10 @@ class ListenError(RelayError):
     """Nobody's fault: the address to listen on cannot be had; the text says why."""
 
 
+class PageError(RelayError):
+    """The operator's fault, or the file system's: the page cannot be had; the text says why."""
+
+
 class FrameError(RelayError):
     """The peer broke a WebSocket rule; the connection closes with ``close_code``."""
 

@@ -6,7 +6,7 @@ Knows rooms' sessions and framed bytes; never why something is sent.
 from collections.abc import Callable
 from typing import Protocol
 
-from relay import frame
+from relay import frame, wire
 from relay.broker import Port
 from relay.errors import CloseCode
 from relay.wire import Tag
@@ -89,8 +89,13 @@ class RoomChannel:
     def send(self, tag: Tag, message: bytes) -> None:
         """See Channel; while something is pending the message queues behind it."""
         if self._pending and tag in self._seated:
-            self._pending.append((tag, b"", framed(message)))
-        elif tag in self._ports:
+            if message[0] != wire.INFO:
+                self._pending.append((tag, b"", framed(message)))
+                return
+            # Up to half a megabyte for one: many that ask for it within a tick would have all of it
+            # wait here, and none would be given the time that it takes to read it.
+            self.flush()
+        if tag in self._ports:
             self._ports[tag].deliver(message)
 
     def publish(self, message: bytes, origin: Tag | None, own: tuple[bytes, ...]) -> None:

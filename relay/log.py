@@ -16,12 +16,15 @@ _OWN = "relay"
 class SilentHandler(logging.Handler):
     """Writes one line per record: level, logger, for our own loggers the constant text."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | None) -> None:
         super().__init__()
+        # None where the process was started with its standard error closed.
         self._stream = stream
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record; what is not known to be constant is left out."""
+        if self._stream is None:
+            return
         parts = [record.levelname, record.name]
         if record.name.split(".")[0] == _OWN:
             parts.append(str(record.msg))
@@ -57,6 +60,12 @@ def setup(stream: TextIO | None = None, level: int = logging.WARNING) -> None:
         logger.handlers = []
         logger.propagate = True
     sys.excepthook = _excepthook
+    sys.unraisablehook = _unraisablehook
+
+
+def warn(text: str) -> None:
+    """Log a constant text that tells the operator of the relay's state."""
+    logging.getLogger("relay").warning(text)
 
 
 def fault(exc: BaseException) -> None:
@@ -72,3 +81,8 @@ def loop_exception(_: object, context: dict[str, Any]) -> None:
 
 def _excepthook(kind: type[BaseException], exc: BaseException, trace: TracebackType | None) -> None:
     logging.getLogger("relay").critical("the relay failed", exc_info=(kind, exc, trace))
+
+
+def _unraisablehook(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Stand in for the interpreter's own, which prints reprs and the exception's text."""
+    logging.getLogger("relay").error("a fault in passing", exc_info=unraisable.exc_value)

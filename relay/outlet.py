@@ -55,8 +55,9 @@ class Outlet(asyncio.Protocol):
         self._replay: deque[bytes] | None = None
         self._later: list[bytes] = []
         self._later_bytes = 0
-        # A transport that holds back anything at all says so: that is when the clock starts.
-        transport.set_write_buffer_limits(high=0)
+        # A transport that holds back anything says so: that is when the clock starts. (With a mark
+        # of 0 that of TLS would say so of nothing, too.)
+        transport.set_write_buffer_limits(high=1, low=0)
 
     def pause_writing(self) -> None:
         """Note that the peer has not taken everything."""
@@ -91,8 +92,9 @@ class Outlet(asyncio.Protocol):
     def deliver(self, message: bytes) -> None:
         """Send one message."""
         if message[0] == wire.INFO:
-            # Up to half a megabyte at once, by the relay's own doing.
-            self._allowance += len(message)
+            # Up to half a megabyte at once, by the relay's own doing; not as often as it is asked
+            # for by who takes none.
+            self._allowance = max(self._allowance, len(message))
         self.write(framed(message))
         if self._behind_since is None:
             self._allowance = 0
@@ -132,6 +134,11 @@ class Outlet(asyncio.Protocol):
         """Drop the connection without another word."""
         self.halt()
         self._transport.abort()
+
+    def shed(self, most: int) -> None:
+        """Cut a peer that is further behind than ``most`` bytes: there is no memory for it."""
+        if self._transport.get_write_buffer_size() + self._later_bytes > most:
+            self._cut()
 
     def judge(self, now: float, *, is_patient: bool) -> None:
         """Cut a peer that has not taken within `slow_s` what it was behind by then.

@@ -42,6 +42,12 @@ class Rings:
         while self.total > self.limits.total_bytes:
             next(iter(self._by_use)).clear()
 
+    def halve(self) -> None:
+        """Keep half of what is kept: that of the rooms in use."""
+        goal = self.total // 2
+        while self.total > goal:
+            next(iter(self._by_use)).clear()
+
     def shrunk(self, ring: "Ring", freed: int) -> None:
         """Account for ``freed`` bytes less in ``ring``."""
         self.total -= freed

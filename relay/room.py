@@ -261,6 +261,11 @@ class Room:
         moments = (self._turns.deadline(), self._ring.deadline(), self._seats.deadline())
         return min((moment for moment in moments if moment is not None), default=None)
 
+    def relieve(self) -> None:
+        """Give up the GroupInfos: members offer one to whoever comes and needs it (R25)."""
+        self._group_info = None
+        self._offers.clear()
+
     def close(self) -> None:
         """Let go of what is kept: the room is forgotten."""
         self._ring.clear()

@@ -14,23 +14,26 @@ from typing import cast
 
 from hypercorn.typing import ASGIFramework
 
-from relay import inner, log
+from relay import inner, log, process
 from relay.app import create_app
 from relay.broker.memory import MemoryBroker
 from relay.clock import Clock
 from relay.config import RelayConfig, descriptor_limit, read_ticket_key
-from relay.door import Door, DoorLimits, House, door_factory
-from relay.errors import ListenError
+from relay.door import door_factory
+from relay.errors import ConfigError, ListenError
 from relay.fanout import Fan, RoomChannel
+from relay.house import DoorLimits, Guest, House
 from relay.limits import Rate
 from relay.metrics import Metrics
 from relay.outlet import SocketLimits
+from relay.pressure import Pressure, judge
 from relay.returns import Returns
 from relay.ring import RingLimits
 from relay.room import Draw, RoomLimits
 from relay.session import SessionLimits
 from relay.source import SourceLimits, Sources
 from relay.tickets import Tickets
+from relay.tls import Certificate
 from relay.turn import TurnLimits
 from relay.websocket import Hub, Socket
 from relay.wheel import TURN_S, Wheel
@@ -47,6 +50,20 @@ ROTATE_S = 3600.0
 # Spread over this, the clients of a full relay come back at a rate that it can take.
 RETRY_MS = (500, 5000)
 DRAIN_S = 3.0
+# What the system may hold for one peer beside what the relay does: left to itself it takes up to
+# 4 MiB from a peer that does not read, in memory that no ceiling of ours counts, and the peer is
+# not behind until that is full.
+SEND_BYTES = 131_072
+# What was sent to a peer and not acknowledged for so long: it is gone, and nobody will say so. Its
+# seat is kept, and a client that is there after all comes back to it.
+UNANSWERED_S = 20.0
+# Memory is measured so often: what all sockets can take in within one such time must fit between
+# the marks of pressure.
+MEASURE_S = 0.5
+# Giving back what is free takes up to a tenth of a second where much is held.
+TRIM_S = 5.0
+# Under pressure a reader may be behind by this part of what it may be else.
+TIGHT_SLOW = 8
 
 
 class Relay:
@@ -62,7 +79,7 @@ class Relay:
         self._clock = Clock(loop.time)
         self._fan = Fan(loop.call_soon, self._fault)
         self._sockets: Wheel[Socket] = Wheel(self._clock.now())
-        self._doors: Wheel[Door] = Wheel(self._clock.now())
+        self._doors: Wheel[Guest] = Wheel(self._clock.now())
         self._tickets = Tickets(read_ticket_key(config.ticket_key_file))
         self._broker = self._make_broker()
         self._sources = self._make_sources()
@@ -100,8 +117,13 @@ class Relay:
                 connections=cap,
                 names=config.server_name,
                 origins=frozenset(config.allow_origin),
+                proxies=config.proxies(),
             ),
+            Certificate(config.certfile, config.keyfile) if config.certfile else None,
         )
+        self._ceiling = config.max_memory or process.derive_ceiling()
+        self._pressure = Pressure.EASY
+        self._measure_at = self._trim_at = self._clock.now()
         self._server: asyncio.Server | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -118,11 +140,18 @@ class Relay:
         self._tick()
         bound = self._server.sockets[0]
         host, port = bound.getsockname()[:2]
-        return (
-            f"http://[{host}]:{port}"
-            if bound.family == socket.AF_INET6
-            else f"http://{host}:{port}"
-        )
+        scheme = "https" if self._config.certfile else "http"
+        name = f"[{host}]" if bound.family == socket.AF_INET6 else host
+        return f"{scheme}://{name}:{port}"
+
+    def reload(self) -> None:
+        """Read the certificate again; one that cannot be used changes nothing."""
+        certificate = self._house.certificate
+        if certificate is not None:
+            try:
+                certificate.reload()
+            except ConfigError:
+                log.warn("the new certificate cannot be used; the old one stays")
 
     async def stop(self) -> None:
         """Tell everybody to come back, each at another moment, and end within DRAIN_S."""
@@ -149,6 +178,11 @@ class Relay:
         listener = socket.socket(family, kind, protocol)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # Accepted connections inherit them.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
+            listener.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNANSWERED_S * 1000)
+            )
             listener.bind(address)
         except OSError:
             listener.close()
@@ -209,9 +243,33 @@ class Relay:
             self._guard(socket_.expire, now)
         for door in self._doors.advance(now):
             self._guard(door.expire, now)
+        if now >= self._measure_at:
+            self._measure_at = now + MEASURE_S
+            self._measure()
         if now >= self._rotate_at:
             self._rotate_at = now + ROTATE_S
             self._sources.rotate(secrets.token_bytes(32))
+
+    def _measure(self) -> None:
+        """Look how much memory is left, and give up what there is least need of."""
+        if not self._ceiling:
+            return
+        pressure = judge(process.resident_bytes(), self._ceiling, self._pressure)
+        if pressure is Pressure.EASY is self._pressure:
+            return
+        if pressure > self._pressure:
+            log.warn("memory is short: no new rooms, or connections, until there is more")
+        self._pressure = pressure
+        self._house.is_full = pressure is Pressure.FULL
+        self._broker.relieve(pressure)
+        if pressure is Pressure.FULL:
+            for socket_ in list(self._house.sockets):
+                socket_.shed(self._config.slow_bytes // TIGHT_SLOW)
+        now = self._clock.now()
+        if pressure is Pressure.FULL or now >= self._trim_at:
+            # What is free in here counts as taken out there: no room would be let in again.
+            self._trim_at = now + TRIM_S
+            process.trim()
 
     def _guard(self, expire: Callable[[float], None], now: float) -> None:
         try:
@@ -230,7 +288,11 @@ async def run(config: RelayConfig, announce: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    process.forbid_dumps()
+    process.return_memory()
+    process.lock_memory()
     relay = Relay(config)
+    loop.add_signal_handler(signal.SIGHUP, relay.reload)
     announce(await relay.start())
     await stop.wait()
     await relay.stop()

@@ -26,6 +26,7 @@ from relay.wire import (
     Need,
     Offer,
     OtherVersion,
+    Ping,
     Post,
     Reference,
     Resume,
@@ -170,9 +171,11 @@ class Session:
         except MessageError:
             return self._refuse(Reason.MALFORMED)
         match (self.state, message):
-            case (_, Unknown()):
-                wait = self._unknown.take(now)
-                return self._refuse(Reason.RATE, retry_after_s=wait) if wait else [Ignored()]
+            case (_, Unknown() | Ping()):
+                if wait := self._unknown.take(now):
+                    return self._refuse(Reason.RATE, retry_after_s=wait)
+                is_ping = isinstance(message, Ping)
+                return [Reply(wire.serialize_pong()) if is_ping else Ignored()]
             case (_, Bye()):
                 return self._end(CloseCode.NORMAL)
             case (State.AWAITING_HELLO, OtherVersion()):

@@ -18,6 +18,9 @@ MAX_SOURCES = 65_536
 # A sweep looks at every entry: not once for each newcomer of a flood.
 SWEEP_S = 10.0
 _EVERYBODY = SourceId(b"")
+# One page is about sixty files on six connections: those who may open a hundred connections at
+# once may fetch the page about as often as the connections allow.
+REQUESTS_PER_CONNECTION = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +50,16 @@ def source_id(key: bytes, address: str) -> SourceId:
 class Source:
     """What one source has open and may still do."""
 
-    __slots__ = ("connections", "messages", "open")
+    __slots__ = ("connections", "messages", "open", "requests")
 
     def __init__(self, limits: SourceLimits) -> None:
         self.connections = Bucket(limits.connections)
+        self.requests = Bucket(
+            Rate(
+                limits.connections.per_s * REQUESTS_PER_CONNECTION,
+                limits.connections.burst * REQUESTS_PER_CONNECTION,
+            )
+        )
         self.messages = Bucket(limits.messages)
         self.open = 0
 
@@ -111,5 +120,6 @@ class Sources:
             for identity, source in self._table.items()
             if source.open
             or not source.connections.is_full(now)
+            or not source.requests.is_full(now)
             or not source.messages.is_full(now)
         }

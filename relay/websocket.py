@@ -232,11 +232,13 @@ class Socket(Outlet):
         taken = self._others.take(raw, self._scanner.limit)
         if self._scanner.is_between_messages:
             self._others = None
+        if taken.is_over:
+            # The peer's close, or a fault of it that the library has answered with its own: what
+            # was published before goes out before that answer, for nothing may after it.
+            self._retire(now, is_leaving=False)
         if taken.answer:
             self.control(taken.answer)
         if taken.is_over:
-            # The peer's close, or a fault of it that the library has answered with its own.
-            self._retire(now, is_leaving=False)
             self._linger()
         elif taken.message is not None:
             (self._text if taken.is_text else self._binary)(taken.message, now)

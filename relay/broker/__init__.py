@@ -17,6 +17,7 @@ The contract, proved by tests/relay/broker/contract.py against every implementat
 from typing import Protocol
 
 from relay.errors import CloseCode
+from relay.pressure import Pressure
 from relay.tickets import Ticket
 from relay.wire import Commit, Offer, Reference, RoomId, Tag
 
@@ -118,6 +119,12 @@ class Broker(Protocol):
         ``seen`` is the last number that its owner saw. ``fence``, where it is given, may restore
         a room of before the relay's restart (R28). The port has been given `resumed` and all that
         follows when this returns, and the seat's last port was ended. Raises RefusedError `busy`.
+        """
+
+    def relieve(self, pressure: Pressure) -> None:
+        """Open no room while memory is short; if FULL, give up what could be asked for again.
+
+        That is frames, and the GroupInfos of all rooms (R25).
         """
 
     def expire(self, now: float) -> None:

@@ -9,6 +9,7 @@ from typing import assert_never
 from relay.broker import Channel, Port
 from relay.effect import Close, Effect, Publish, Seat, Send
 from relay.errors import CloseCode, Reason, RefusedError
+from relay.pressure import Pressure
 from relay.ring import RingLimits, Rings
 from relay.room import Draw, Room, RoomLimits
 from relay.tickets import Ticket
@@ -157,6 +158,7 @@ class MemoryBroker:
         self._open_channel = open_channel
         self._homes: dict[RoomId, Home] = {}
         self._wheel: Wheel[Home] = Wheel(now)
+        self._is_tight = False
 
     def __len__(self) -> int:
         return len(self._homes)
@@ -202,10 +204,19 @@ class MemoryBroker:
         return place
 
     def _open(self, room_id: RoomId) -> Home:
-        if len(self._homes) >= self._max_rooms:
+        if self._is_tight or len(self._homes) >= self._max_rooms:
             raise RefusedError(Reason.BUSY, retry_after_s=ROOMS_RETRY_S, close_code=CloseCode.ROOMS)
         room = Room(room_id, self._limits, self._rings, self._draw)
         return Home(room_id, room, self._open_channel())
+
+    def relieve(self, pressure: Pressure) -> None:
+        """See Broker."""
+        self._is_tight = pressure is not Pressure.EASY
+        if pressure is Pressure.FULL:
+            self._rings.halve()
+            # Up to half a megabyte a room, which no other cap counts.
+            for home in self._homes.values():
+                home.room.relieve()
 
     def expire(self, now: float) -> None:
         """See Broker."""

@@ -297,6 +297,20 @@ def test_limits_of_a_source() -> None:
             peer.sock.close()
 
 
+def test_page_of_many_files_fits_into_the_limits_of_a_source_and_a_flood_does_not() -> None:
+    with running("--source-connection-rate", "0.001", "--source-connection-burst", "30") as relay:
+        for _ in range(3):
+            for _ in range(6):
+                with Peer(relay.port) as peer:
+                    peer.raw(GOOD * 15)
+                    assert [peer.response()[0] for _ in range(15)] == [200] * 15
+        with Peer(relay.port) as peer:
+            peer.raw(GOOD * 50)
+            statuses = [peer.response()[0] for _ in range(50)]
+            assert statuses.index(429) == 49
+            peer.wait_eof()
+
+
 def test_cap_of_connections() -> None:
     with running("--max-connections", "2", "--source-connection-rate", "0") as relay:
         peers = [Peer(relay.port) for _ in range(2)]

@@ -53,8 +53,8 @@ class FakeTransport:
     def buffered(self) -> int:
         return len(self.held)
 
-    def set_write_buffer_limits(self, high: int) -> None:
-        assert high == 0
+    def set_write_buffer_limits(self, high: int, low: int) -> None:
+        assert (high, low) == (1, 0)
 
     def get_write_buffer_size(self) -> int:
         return self.buffered

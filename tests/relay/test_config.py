@@ -54,9 +54,9 @@ def test_lists() -> None:
 def test_every_setting_has_its_three_names(tmp_path: Path) -> None:
     for field in dataclasses.fields(RelayConfig):
         flag = "--" + field.name.replace("_", "-")
-        value = {"host": "h", "server_name": "n", "allow_origin": "http://o"}.get(
-            field.name, str(field.default)
-        )
+        given = {"host": "h", "server_name": "n", "allow_origin": "http://o"}
+        given |= {"certfile": "", "keyfile": "", "trusted_proxy": "10.0.0.0/8"}
+        value = given.get(field.name, str(field.default))
         path = tmp_path / "one.toml"
         quoted = value if field.type in ("int", "float", int, float) else f'"{value}"'
         path.write_text(f"{field.name} = {f'[{quoted}]' if field.default == () else quoted}\n")
@@ -74,6 +74,10 @@ def test_nonsense_is_named() -> None:
     assert "server-name" in refused("--server-name", "a b")
     assert "allow-origin" in refused("--allow-origin", "a.example")
     assert "dead-after" in refused("--dead-after", "5", "--ping-interval", "5")
+    assert "keyfile" in refused("--keyfile", "key.pem")
+    assert "trusted-proxy" in refused("--trusted-proxy", "the proxy")
+    assert "trusted-proxy" in refused("--trusted-proxy", "10.0.0.1/8")
+    assert "proxy-header" in refused("--proxy-header", "x-real-ip")
     assert "--dance" in refused("--dance")
     assert "RELAY_DANCE" in refused(RELAY_DANCE="1")
     assert refused("--message-r", "1"), "no abbreviations"

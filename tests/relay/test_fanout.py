@@ -17,8 +17,10 @@ class Port:
         self.data = b""
         self.writes = 0
         self.ended: CloseCode | None = None
+        self.delivered: list[bytes] = []
 
     def deliver(self, message: bytes) -> None:
+        self.delivered.append(message)
         self.write(framed(message))
 
     def write(self, data: bytes) -> None:
@@ -68,6 +70,21 @@ def test_one_write_each_per_tick() -> None:
     assert (a.writes, b.writes, c.writes) == (1, 1, 1)
     assert c.data == b"".join(framed(b"\x11%d" % n) for n in range(10))
     assert a.data == b"".join(framed(b"%c%d" % (0x13 if n % 2 else 0x11, n)) for n in range(10))
+
+
+def test_infos_do_not_pile_up_within_a_tick_and_keep_their_place() -> None:
+    """Each is large and for one: it is that one's port that judges whether it takes too much."""
+    fan, _, _ = new_fan()
+    channel = RoomChannel(fan)
+    a, b = seated(channel, A, B)
+    info = b"\x12" + bytes(1000)
+    channel.publish(b"\x111", B, (b"\x131",))
+    channel.send(A, info)
+    channel.publish(b"\x112", B, (b"\x132",))
+    channel.send(A, info)
+    assert a.delivered == [info, info]
+    assert a.data == b"".join(map(framed, (b"\x111", info, b"\x112", info)))
+    assert b.data == framed(b"\x131") + framed(b"\x132")
 
 
 def test_two_rooms_share_a_tick_and_a_fault_stays_in_its_room() -> None:

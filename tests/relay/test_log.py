@@ -12,11 +12,11 @@ SECRET = "192.0.2.77 0x3f8a"
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
     root = logging.getLogger()
-    before = (root.handlers, root.level, log.sys.excepthook)
+    before = (root.handlers, root.level, log.sys.excepthook, log.sys.unraisablehook)
     stream = io.StringIO()
     log.setup(stream, logging.DEBUG)
     yield stream
-    root.handlers, root.level, log.sys.excepthook = before
+    root.handlers, root.level, log.sys.excepthook, log.sys.unraisablehook = before
     logging.captureWarnings(False)
 
 
@@ -37,6 +37,24 @@ def test_neither_arguments_nor_texts_are_written(stream: io.StringIO) -> None:
     assert "relay a fault" in written
     assert SECRET not in written
     assert "192.0.2" not in written
+
+
+class Broken:
+    def __del__(self) -> None:
+        raise ValueError(SECRET)
+
+
+def test_fault_that_reaches_nobody_is_written_without_its_text(stream: io.StringIO) -> None:
+    Broken()
+    written = stream.getvalue()
+    assert written.startswith("ERROR relay a fault in passing ValueError at test_log.py:")
+    assert SECRET not in written
+
+
+def test_process_without_a_standard_error_logs_nowhere(stream: io.StringIO) -> None:
+    handler = log.SilentHandler(None)
+    handler.handle(logging.makeLogRecord({"msg": SECRET}))
+    assert stream.getvalue() == ""
 
 
 def test_full_disk_is_survived(stream: io.StringIO) -> None:

@@ -92,6 +92,16 @@ def test_replay_is_no_fault_of_the_peers_but_what_waits_behind_it_is() -> None:
     peer.outlet.write(b"x")
 
 
+def test_info_may_be_large_but_the_next_one_waits_for_nobody() -> None:
+    peer = Peer()
+    info = b"\x12" + bytes(10 * SLOW_BYTES)
+    peer.outlet.deliver(info)
+    peer.outlet.write(bytes(SLOW_BYTES // 2))
+    assert not peer.is_cut
+    peer.outlet.deliver(info)
+    assert peer.is_cut
+
+
 def test_info_behind_a_replay_is_the_relays_own_doing() -> None:
     peer = Peer()
     peer.outlet.replay(MEGABYTE)
@@ -179,6 +189,24 @@ def test_replay_that_is_abandoned_leaves_whole_frames() -> None:
     peer.take()
     assert peer.transport.data == b"".join(map(framed, MEGABYTE[:64])) + b"drain"
     assert not peer.transport.buffered
+
+
+def test_where_memory_is_short_who_is_far_behind_is_cut() -> None:
+    peer = Peer()
+    peer.transport.room = 0
+    peer.outlet.write(bytes(100))
+    peer.outlet.shed(100)
+    assert not peer.is_cut
+    peer.outlet.shed(99)
+    assert peer.is_cut
+
+
+def test_what_waits_behind_a_replay_counts_where_memory_is_short() -> None:
+    peer = Peer()
+    peer.outlet.replay(MEGABYTE)
+    peer.outlet.write(bytes(SLOW_BYTES // 2))
+    peer.outlet.shed(peer.transport.buffered)
+    assert peer.is_cut
 
 
 def test_nothing_is_sent_after_the_end() -> None:

@@ -64,6 +64,18 @@ def test_one_ring_beyond_the_total_empties_itself() -> None:
     assert (len(ring), ring.size, rings.total) == (0, 0, 0)
 
 
+def test_half_of_all_is_given_up_by_those_that_were_idle_longest() -> None:
+    rings = Rings(LIMITS)
+    one, two, three = Ring(rings), Ring(rings), Ring(rings)
+    for number, ring in enumerate((one, two, three, one)):
+        ring.append(number, bytes(30), 0.0)
+    rings.halve()
+    assert (one.size, two.size, three.size, rings.total) == (60, 0, 0, 60)
+    rings.halve()
+    assert rings.total == 0
+    rings.halve()
+
+
 def test_cleared_ring_costs_nothing() -> None:
     rings = Rings(LIMITS)
     ring = Ring(rings)

@@ -298,3 +298,16 @@ def test_room_wakes_for_turns_frames_and_away_seats() -> None:
     room.expire(60.0)
     assert room.deadline() == 65.0
     room.close()
+
+
+def test_r25_group_infos_that_were_given_up_are_offered_again() -> None:
+    room = new_room()
+    one, two = join(room), join(room)
+    room.offer(one, Offer(next(references), room.fence, INFO), 0.0)
+    room.relieve()
+    late, _ = room.enter(0.0)
+    asked = room.need(late)
+    assert asked[0] == Send(late, wire.serialize_info(room.fence, []))
+    assert Publish(wire.serialize_need(), late) in asked
+    offered = room.offer(two, Offer(next(references), room.fence, INFO), 0.0)
+    assert offered[-1] == Send(late, wire.serialize_info(room.fence, [INFO]))

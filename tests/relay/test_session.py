@@ -331,6 +331,17 @@ def test_unknown_types_are_ignored_up_to_a_rate() -> None:
     assert session.text(data, 0.0) == refused(Reason.RATE, None, 1.0)
 
 
+def test_ping_is_answered_in_every_state_up_to_a_rate() -> None:
+    pong = [Reply(b'{"type":"pong"}')]
+    for session in (new_session(), joined()):
+        state = session.state
+        for _ in range(20):
+            assert session.text(b'{"type":"ping"}', 0.0) == pong
+        assert session.text(b'{"type":"ping"}', 0.0) == refused(Reason.RATE, None, 1.0)
+        assert session.text(b'{"type":"ping"}', 1.0) == pong
+        assert session.state is state
+
+
 def test_thirty_refusals_in_a_row_close() -> None:
     session = joined()
     for _ in range(MAX_REFUSALS - 1):

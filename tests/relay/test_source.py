@@ -64,7 +64,7 @@ def test_rotation_forgets_but_leaves_what_is_held() -> None:
 
 
 def test_table_is_swept_and_then_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "MAX_SOURCES", 3)
+    monkeypatch.setattr(source, "MAX_SOURCES", 4)
     sources = Sources(LIMITS, KEY)
     idle = sources.find("192.0.2.1", 0.0)
     assert sources.find("192.0.2.1", 0.0) is idle
@@ -72,9 +72,18 @@ def test_table_is_swept_and_then_shared(monkeypatch: pytest.MonkeyPatch) -> None
     sources.admit(opened, 0.0)
     spent = sources.find("192.0.2.3", 0.0)
     spent.messages.take(0.0)
+    asked = sources.find("192.0.2.7", 0.0)
+    asked.requests.take(0.0)
     sources.find("192.0.2.4", 0.0).connections.take(0.0)
-    assert len(sources) == 3
+    assert len(sources) == 4
     assert sources.find("192.0.2.2", 0.0) is opened
+    assert sources.find("192.0.2.7", 0.0) is asked
     shared = sources.find("192.0.2.5", 0.0)
     assert sources.find("192.0.2.6", 0.0) is shared
-    assert len(sources) == 4
+    assert len(sources) == 5
+
+
+def test_kept_connections_carry_ten_requests_for_each_that_may_be_opened() -> None:
+    one = Sources(LIMITS, KEY).find("192.0.2.1", 0.0)
+    assert [one.requests.take(0.0) > 0 for _ in range(21)] == [False] * 20 + [True]
+    assert one.connections.take(0.0) == 0.0

@@ -90,6 +90,13 @@ def test_close_is_answered_and_leaves_the_seat_away() -> None:
     assert two.json()[0]["type"] == "away"
 
 
+def test_close_is_answered_after_what_was_published_before_it() -> None:
+    world = World()
+    one, _two = joined_pair(world)
+    one.raw(client_frame(2, post_bytes(2)) + client_frame(8))
+    assert [opcode for opcode, _ in one.frames()] == [2, 8], "nothing follows a close"
+
+
 def test_peer_that_does_not_close_is_dropped_after_a_second() -> None:
     world = World()
     client = world.connect()

@@ -16,6 +16,7 @@ from relay.wire import (
     Need,
     Offer,
     OtherVersion,
+    Ping,
     Post,
     Reference,
     Resume,
@@ -50,6 +51,8 @@ def shown(message: Any) -> tuple[str, dict[str, Any]]:
             return "other_version", {}
         case Need():
             return "need", {}
+        case Ping():
+            return "ping", {}
         case Bye():
             return "bye", {}
         case Unknown():
@@ -178,6 +181,8 @@ def spell_again(message: Any) -> bytes | None:
             return resume_text(room, access, signature, ticket, mark, seq)
         case Need():
             return b'{"type":"need"}'
+        case Ping():
+            return b'{"type":"ping"}'
         case Bye():
             return b'{"type":"bye"}'
         case Post(reference, fence, sealed):
@@ -214,6 +219,24 @@ def test_deep_and_odd_json_never_gets_far(text: str) -> None:
             continue
     with pytest.raises(MessageError):
         wire.parse_text(b'{"type":' + b"[" * 4000)
+
+
+def test_json_in_another_encoding_is_malformed() -> None:
+    """ASCII alone says nothing: with zeros in between it is UTF-16, where a quote can hide."""
+    for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-16"):
+        with pytest.raises(MessageError):
+            wire.parse_text('{"type":"x"}'.encode(encoding))
+    # Its one byte of a quote ends the string for whoever counts brackets in bytes.
+    deep = '{"type":"x","s":"\u4122","n":' + "[" * 1800 + '"'
+    with pytest.raises(MessageError):
+        wire.parse_text(deep.encode("utf-16-le"))
+
+
+@given(st.binary(max_size=60).map(lambda data: data.replace(b"~", b'"')))
+def test_brackets_are_counted_in_one_pass(data: bytes) -> None:
+    """A quote that is left over would have been tried, in vain, up to the end of the message."""
+    for quotes in (data, b'"' + data, data.replace(b"a", b'\\"') * 5):
+        assert b'"' not in wire._STRING.sub(b"", quotes)
 
 
 def test_r27_own_frames_are_known_by_their_tag() -> None:

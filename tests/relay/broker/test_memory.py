@@ -6,6 +6,7 @@ import pytest
 from relay.broker.memory import MemoryBroker
 from relay.errors import CloseCode, Reason, RefusedError
 from relay.fanout import Fan, RoomChannel
+from relay.pressure import Pressure
 from relay.ring import RingLimits
 from relay.room import Draw, RoomLimits
 from relay.tickets import Ticket, Tickets
@@ -53,6 +54,24 @@ def test_cap_of_rooms_refuses_new_rooms_only() -> None:
     assert caught.value.retry_after_s
     enter(node)
     assert node.rooms() == 1
+
+
+def test_while_memory_is_short_no_room_is_added() -> None:
+    node = start(LIMITS)
+    here = join(node)
+    here.post(1)
+    node.broker.relieve(Pressure.TIGHT)
+    with pytest.raises(RefusedError) as caught:
+        enter(node, room=RoomId(b"o" * 16))
+    assert (caught.value.reason, caught.value.close_code) == (Reason.BUSY, CloseCode.ROOMS)
+    enter(node)
+    assert node.broker._rings.total
+    node.broker.relieve(Pressure.FULL)
+    assert not node.broker._rings.total
+    assert all(home.room._group_info is None for home in node.broker._homes.values())
+    node.broker.relieve(Pressure.EASY)
+    enter(node, room=RoomId(b"o" * 16))
+    assert here.post(1)
 
 
 def test_refused_newcomer_leaves_no_room_behind() -> None:
