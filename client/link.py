@@ -9,6 +9,7 @@ import binascii
 import hashlib
 import hmac
 import ipaddress
+import re
 import secrets
 from dataclasses import dataclass, field
 from typing import NewType
@@ -36,6 +37,9 @@ _HELLO_LABEL = b"beacon hello v1"
 _DEFAULT_PORT = {"https": 443, "http": 80}
 # A link is 43 characters of secret, a scheme and a host of at most 253; more is not one.
 _MAX_LINK_CHARS = 400
+# What relays take for a Host. Else whom people read in a link could be another than is connected
+# to: `https://one.example[v1.another.example]/` is the second for a parser of URLs.
+_HOST = re.compile(r"(?:[0-9A-Za-z._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 
 def encode_b64url(data: bytes) -> str:
@@ -173,8 +177,9 @@ def _parse_relay(url: str, *, insecure_relay: bool) -> tuple[str, str]:
         raise LinkError("a relay's address begins with https:// (or http:// on this machine)")
     if parts.username is not None or parts.password is not None:
         raise LinkError("a relay's address holds no user name")
-    if parts.path not in ("", "/") or parts.query or not parts.hostname:
+    if parts.path not in ("", "/") or parts.query or not _HOST.fullmatch(parts.netloc):
         raise LinkError("a relay's address is scheme, host and port alone")
+    assert parts.hostname is not None
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     if parts.scheme == "http" and not insecure_relay and not _is_loopback(parts.hostname):
         raise LinkError("plain http beyond this machine is refused (--insecure-relay allows it)")

@@ -32,6 +32,8 @@ from client.words import member_words, verification_words
 GREETING_S = 10.0
 # From the turn to join to the seat; longer than the relay waits for us (PROTOCOL 4.2).
 ENTERING_S = 20.0
+# A deadline is missed by so much only where the process did not run.
+SLEPT_S = 2.0
 # A replay that takes longer than this will not end.
 CATCHING_UP_S = 30.0
 # Refusals after which coming back is of no use (PROTOCOL 4.4).
@@ -54,6 +56,8 @@ class Room:
         self._membership = Membership(self._stay, self._roster, self._talk, expect_words)
         self._resumption = Resumption(self._stay, self._roster, self._talk, self._membership)
         self._give_up_at: float | None = None
+        # What `deadline` said last, if nothing has come since.
+        self._awaited: float | None = None
         self._words: tuple[mls.Group, tuple[str, ...]] | None = None
 
     # What a program may ask
@@ -131,7 +135,7 @@ class Room:
 
     def connected(self, now: float) -> list[Effect]:
         """A connection stands; the relay speaks first. One that comes after leaving is nothing."""
-        self._stay.now = now
+        self._begin(now)
         if self._stay.phase is Phase.CLOSED:
             return []
         self._stay.phase = Phase.GREETING
@@ -140,7 +144,7 @@ class Room:
 
     def lost(self, now: float) -> list[Effect]:
         """The connection is gone; what was accepted by `say` waits for the next one."""
-        self._stay.now = now
+        self._begin(now)
         stay = self._stay
         self._resumption.lost()
         if stay.phase is not Phase.CLOSED:
@@ -152,7 +156,7 @@ class Room:
 
     def received(self, data: str | bytes, now: float) -> list[Effect]:
         """One message of the relay; a malformed one ends the connection, not the stay."""
-        self._stay.now = now
+        self._begin(now)
         if self._stay.phase in (Phase.OFFLINE, Phase.CLOSED):
             return []
         try:
@@ -174,23 +178,25 @@ class Room:
         With ``strict`` it fails with HeldError rather than reach somebody who came later (R24).
         Raises UsageError (not a text that may be sent) or LimitError (too many wait).
         """
-        self._stay.now = now
+        self._begin(now)
         reference = self._talk.say(text, now, strict=strict)
         return reference, self._finish(now)
 
     def rename(self, nick: str, now: float) -> list[Effect]:
         """Take a nickname; raise UsageError."""
-        self._stay.now = now
+        self._begin(now)
         self._talk.rename(nick)
         return self._finish(now)
 
     def tick(self, now: float) -> list[Effect]:
         """Do what is due by ``now``."""
-        self._stay.now = now
+        self._begin(now)
+        if self._stay.phase is Phase.CLOSED:
+            return []
         if self._give_up_at is not None and now >= self._give_up_at:
             self._give_up_at = None
             self._stay.do(Reconnect())
-        if self._stay.phase not in (Phase.OFFLINE, Phase.GREETING, Phase.CLOSED):
+        if self._stay.phase not in (Phase.OFFLINE, Phase.GREETING):
             self._membership.tick(now)
         self._talk.kept.expire(now)
         if self._stands:
@@ -213,14 +219,24 @@ class Room:
 
     def deadline(self, now: float) -> float | None:
         """Return when `tick` wants to be called, None for never."""
+        if self._stay.phase is Phase.CLOSED:
+            return None
         times = [self._give_up_at, self._talk.kept.deadline()]
-        if self._stay.phase not in (Phase.OFFLINE, Phase.GREETING, Phase.CLOSED):
+        if self._stay.phase not in (Phase.OFFLINE, Phase.GREETING):
             times.append(self._membership.deadline())
         if self._stands:
             times.append(self._talk.deadline(now, may_post=self._may_post))
-        return min((t for t in times if t is not None), default=None)
+        self._awaited = min((t for t in times if t is not None), default=None)
+        return self._awaited
 
     # Inside
+
+    def _begin(self, now: float) -> None:
+        """Note the time; whoever is called so much later than it wanted to be has slept (R33)."""
+        self._stay.now = now
+        if self._awaited is not None and now - self._awaited > SLEPT_S:
+            self._talk.slept(now)
+        self._awaited = None
 
     @property
     def _stands(self) -> bool:

@@ -146,6 +146,10 @@ class Talk:
         tags = [Tag(leaf.tag) for leaf in self._stay.others if leaf.signature_key == key]
         return any(self._roster.presence(tag) is not Presence.PRESENT for tag in tags)
 
+    def slept(self, now: float) -> None:
+        """This machine slept: what came meanwhile is still to be read."""
+        self.upkeep.resume(now)
+
     def entered(self, now: float) -> None:
         """We came in, anew or with something missed: whoever is here wants to hear us."""
         self.upkeep.resume(now)

@@ -210,23 +210,26 @@ class Upkeep(Generic[T]):
 
     def repair(self, now: float) -> bool:
         """Send one repair if one is due; while tokens are few every second frame is a text."""
-        while self._answers:
-            key = next(iter(self._answers))
-            leaf = next((m.leaf for m in self._stay.others if m.signature_key == key), None)
-            counters = sorted(c for c in self._answers[key] if self._kept.may_have(key, c))
-            if leaf is None or not counters:
-                del self._answers[key]
-                continue
-            if not self._outbox.budget.take(now, self._repair_tokens):
-                return False
-            everyone = frozenset(member.signature_key for member in self._stay.others)
-            common = [c for c in counters if self._kept.is_open_to(everyone, c)]
-            if common:
-                self._answer_all(common)
-            else:
-                self._answer(key, leaf, counters)
-            return True
-        return False
+        leaves = {member.signature_key: member.leaf for member in self._stay.others}
+        due = {
+            key: counters
+            for key, answers in self._answers.items()
+            if key in leaves
+            if (counters := sorted(c for c in answers if self._kept.may_have(key, c)))
+        }
+        self._answers = {key: self._answers[key] for key in due}
+        if not due or not self._outbox.budget.take(now, self._repair_tokens):
+            return False
+        everyone = frozenset(leaves)
+        common = {c for c in set().union(*due.values()) if self._kept.is_open_to(everyone, c)}
+        for key, counters in due.items():
+            # What not all may have is older, and goes first: whoever never heard us before could
+            # not show it after what is newer.
+            if sealed := [c for c in counters if c not in common]:
+                self._answer(key, leaves[key], sealed)
+                return True
+        self._answer_all(next(iter(due.values())))
+        return True
 
     @property
     def _repair_tokens(self) -> int:

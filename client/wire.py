@@ -294,13 +294,21 @@ def parse_text(text: str) -> TextFrame | Unknown:
     # `joined` has a longer shape for the joiner itself.
     if fields["type"] == "joined" and "seats" in fields:
         shape = _JOINER
-    if field.dump(fields) != text or list(fields) != ["type", *shape]:
+    if list(fields) != ["type", *shape] or not _is_spelt(fields, text):
         raise FrameError("text message in another spelling")
     try:
         frame: TextFrame = make(**{name: read(fields[name]) for name, read in shape.items()})
     except (TypeError, ValueError) as exc:
         raise FrameError("text message with a wrong value") from exc
     return frame
+
+
+def _is_spelt(fields: dict[str, Any], text: str) -> bool:
+    try:
+        return field.dump(fields) == text
+    except (ValueError, RecursionError):
+        # Not a number, or infinite; or nested as deep as can just be read, and not be written.
+        return False
 
 
 def _make_welcome(

@@ -5,13 +5,17 @@ Knows prompt_toolkit and keys; knows nothing of rooms.
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import Callable
 
-from prompt_toolkit import PromptSession, print_formatted_text
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import ColorDepth
+from prompt_toolkit.renderer import print_formatted_text
+from prompt_toolkit.styles import Style
 from prompt_toolkit.validation import ValidationError, Validator
 
 from client.cli.composer import read
@@ -47,6 +51,7 @@ class Screen:
         self._status = status
         # What stood in the line when `ask` was cancelled.
         self.abandoned = ""
+        self._lines: deque[FormattedText] = deque()
         self._depth = ColorDepth.DEPTH_1_BIT if os.environ.get("NO_COLOR") else None
         self._session: PromptSession[str] = PromptSession(
             lambda: _format([*self._prompt(), Piece("> ")]),
@@ -70,7 +75,20 @@ class Screen:
 
     def show(self, pieces: list[Piece]) -> None:
         """Print a line above the one being typed."""
-        print_formatted_text(_format(pieces), color_depth=self._depth)
+        self._lines.append(_format([*pieces, Piece("\n")]))
+        if self._session.app.loop is None:
+            self._print()
+        else:
+            # This waits its turn at the terminal. What is shown between two lines that are typed
+            # does not, and so takes along whatever waits: no line overtakes another.
+            run_in_terminal(self._print)
+
+    def _print(self) -> None:
+        output = self._session.app.output
+        depth = self._depth or output.get_default_color_depth()
+        while self._lines:
+            print_formatted_text(output, self._lines.popleft(), Style([]), color_depth=depth)
+        output.flush()
 
     def _toolbar(self) -> str:
         text = self._session.default_buffer.text

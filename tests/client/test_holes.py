@@ -104,6 +104,23 @@ def test_r33_hole_is_given_up_after_ten_seconds() -> None:
     assert shown[1].late is True  # type: ignore[union-attr]
 
 
+def test_r33_time_in_which_the_machine_slept_does_not_count() -> None:
+    stage, (one, two) = quiet(2)
+    stage.say(one, "a")
+    lose(two)
+    stage.settle()
+    one.room._talk.kept.clear()
+    stage.say(one, "b")
+    stage.wait(HOLD_S / 2)
+    # Nobody runs, the relay least of all; two's deadlines pass.
+    stage.now += 100
+    stage.wait(HOLD_S - 0.1)
+    assert two.texts == []
+    stage.wait(0.2)
+    assert [e.count for e in two.events if isinstance(e, Missing)] == [1]
+    assert two.texts == ["b"]
+
+
 def test_r33_what_comes_behind_what_was_given_up_is_not_confirmed() -> None:
     stage, (one, two) = quiet(2)
     stage.say(one, "a")

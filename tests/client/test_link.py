@@ -46,6 +46,24 @@ def test_bad_link_is_refused_and_never_quoted(vector: dict[str, str]) -> None:
     assert SECRET[:20] not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        # A parser of URLs connects to what stands in the brackets, whatever stands before them.
+        "https://one.example[v1.another.example]",
+        "https://[::1]one.example",
+        "https://one.example[::1]:8000",
+        "https://one.ex)ample",
+        "https://one.example\\.another.example",
+        "https://[fe80::1%eth0]",
+        "https://one.example:",
+    ],
+)
+def test_link_names_the_host_that_is_connected_to_and_no_other(address: str) -> None:
+    with pytest.raises(LinkError):
+        parse_link(f"{address}/#{SECRET}")
+
+
 @given(st.text(max_size=500))
 def test_any_text_is_a_link_or_a_link_error(text: str) -> None:
     try:

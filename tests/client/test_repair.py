@@ -61,6 +61,26 @@ def test_r32_what_everybody_may_have_goes_to_all_in_one_frame() -> None:
     assert two.texts == three.texts == ["a", "b", "c"]
 
 
+def test_r32_what_is_older_is_repaired_first() -> None:
+    """Two never heard one; what it is sent without asking must come in its order."""
+    stage, _ = quiet(2)
+    stage.wait(70)
+    three, four = stage.join(2)
+    lose(three)
+    cut_off(stage, three)
+    said = overhear(stage, four)
+    for text in ("a", "b"):
+        stage.say(four, text)
+    stage.join(1)
+    stage.say(four, "c")
+    stage.relay.ring = 0
+    come_back(stage, three)
+    stage.wait(15)
+    assert [repair.leaf is None for repair in repairs(said)] == [False, True]
+    assert three.texts == ["a", "b", "c"]
+    assert not any(isinstance(e, Missing) for e in three.events)
+
+
 def test_r32_newcomer_that_asks_gets_nothing_of_what_was_before() -> None:
     stage, (one, _two) = quiet(2)
     stage.say(one, "before")

@@ -583,6 +583,19 @@ def test_silent_relay_is_given_up() -> None:
     assert [type(effect) for effect in effects] == [Reconnect]
 
 
+def test_whoever_has_left_wants_to_be_woken_no_more() -> None:
+    stage = Stage()
+    client = stage.client()
+    client.session = stage.relay.connect()
+    drain(client)
+    stage.perform(client, client.room.connected(stage.now))
+    deadline = client.room.deadline(stage.now)
+    assert deadline is not None
+    client.room.leave(stage.now)
+    assert client.room.deadline(stage.now) is None
+    assert client.room.tick(deadline) == []
+
+
 @pytest.mark.parametrize("reason", ["full", "proof", "version"])
 def test_final_refusals_end_the_stay(reason: str) -> None:
     stage = Stage()

@@ -119,6 +119,8 @@ WELCOME = (
         EVENT + " ",
         "{" * 3000,
         '{"type":7}',
+        '{"type":"need","x":NaN}',
+        '{"type":"drain","retry_after_ms":Infinity}',
         "\u00e4",
         "x" * 5000,
         '{"type":"joined","seq":1,"tag":"0x3f8a","seats":7,"away":[]}',
@@ -138,6 +140,13 @@ WELCOME = (
 def test_other_spellings_are_refused(text: str) -> None:
     with pytest.raises(FrameError):
         wire.parse_text(text)
+
+
+def test_what_is_nested_as_deep_as_can_just_be_read_is_refused() -> None:
+    """Between what json reads and what it writes again there are a few levels."""
+    for depth in range(800, 1001):
+        with pytest.raises(FrameError):
+            wire.parse_text('{"type":"need","x":' + "[" * depth + "]" * depth + "}")
 
 
 def test_welcome_is_read() -> None:

@@ -1,7 +1,9 @@
 """`beacon join` at terminals of our own, against the real relay."""
 
+import json
 import re
 import signal
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -33,6 +35,14 @@ def enter(one: Terminal) -> str:
     one.wait_for(lambda: any("connected |" in line for line in one.lines))
     prompt = next(line for line in one.lines if re.match(r"0x[0-9a-f]{4}.*>", line))
     return prompt[:6]
+
+
+def until_here(tail: "subprocess.Popen[bytes]") -> None:
+    """Wait until a `tail --json` says that it is connected."""
+    assert tail.stdout is not None
+    for line in tail.stdout:
+        if json.loads(line).get("status") == "connected":
+            return
 
 
 def shows(one: Terminal, text: str) -> None:
@@ -76,6 +86,31 @@ def test_line_being_typed_stays_intact_while_others_talk(env: dict[str, str]) ->
         )
         one.type("ne" + ENTER)
         one.wait_for_line(rf"{ann} \(you\): half a line")
+
+
+def test_lines_are_shown_in_the_rooms_order_however_fast_one_types(env: dict[str, str]) -> None:
+    def shown(one: Terminal) -> list[str]:
+        found = [re.fullmatch(r"0x[0-9a-f]{4}(?: \(you\))?: (.*)", line) for line in one.lines]
+        return [match[1] for match in found if match]
+
+    with running("tail", "--json", "--count", "200", env=env) as tail:
+        until_here(tail)
+        with terminal("join", env=env) as one:
+            enter(one)
+            with running("send", "--no-wait", "-", env=env, stdin=subprocess.PIPE) as other:
+                assert other.stdin is not None
+                for number in range(40):
+                    lines = "".join(f"{number}-{name}\n" for name in "abcd")
+                    other.stdin.write(lines.encode())
+                    other.stdin.flush()
+                    one.type(f"{number}-mine" + ENTER)
+                    shows(one, f"you): {number}-mine")
+                other.stdin.close()
+                one.wait_for(lambda: len(shown(one)) >= 200)
+        assert tail.stdout is not None
+        events = [json.loads(line) for line in tail.stdout]
+    said = [event for event in events if event["type"] == "message"]
+    assert shown(one) == [event["text"] for event in sorted(said, key=lambda e: e["seq"])]
 
 
 def test_what_others_send_cannot_touch_the_screen(env: dict[str, str]) -> None:

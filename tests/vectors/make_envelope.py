@@ -110,6 +110,7 @@ def client_texts() -> list[Any]:
         valid("resume of another version", "5", "client", "other_version",
               text(**(RESUME | {"v": 2}))),
         valid("need", "5", "client", "need", b'{"type":"need"}'),
+        valid("ping", "5", "client", "ping", b'{"type":"ping"}'),
         valid("bye", "5", "client", "bye", b'{"type":"bye"}'),
         valid("unknown type", "5", "client", "unknown", b'{"type":"dance","steps":[1,{"a":[2]}]}'),
         valid("unknown type, brackets in a string", "5", "client", "unknown",
@@ -237,6 +238,8 @@ def relay_texts() -> list[Any]:
         valid("refused with a fence", "5", "relay", "refused", text(**stale), reason="stale",
               reference=REFERENCE, retry_after_ms=None, fence=4),
         valid("need", "5", "relay", "need", text(type="need")),
+        # Whoever asked knows; to a room it is nothing.
+        valid("pong", "5", "relay", "unknown", text(type="pong")),
         valid("reset", "5", "relay", "reset", text(type="reset", life=b64(LIFE), seq=0, fence=0),
               life=LIFE, seq=0, fence=0),
         valid("drain", "5", "relay", "drain", text(type="drain", retry_after_ms=1234),
