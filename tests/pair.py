@@ -10,6 +10,7 @@ from client.event import Event, Message
 from client.link import Link
 from client.room import Room
 from client.stay import Phase
+from tests import rooms
 from tests.model import ModelRelay, ModelSession
 
 LINK = Link("http", "127.0.0.1:8000", bytes(range(32)))
@@ -54,7 +55,7 @@ class Stage:
 
     def client(self, **options: object) -> Client:
         """A client that wants to come in."""
-        client = Client(Room(self.link, self.draw, **options))  # type: ignore[arg-type]
+        client = Client(rooms.make(self.link, self.draw, **options))
         self.clients.append(client)
         return client
 

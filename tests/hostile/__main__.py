@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter
 
+from tests import rooms
 from tests.hostile.run import Outcome, play
 
 
@@ -15,7 +16,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None, help="the first seed; default: by chance")
     parser.add_argument("--per-seed", type=int, default=150, help="mutated deliveries of one seed")
     parser.add_argument("--only", default="", help="lies to be told, by name, with commas between")
+    parser.add_argument("--rooms", choices=rooms.KINDS, default="python", help="of whose code")
     options = parser.parse_args()
+    with rooms.using(options.rooms):
+        return search(options)
+
+
+def search(options: argparse.Namespace) -> int:
+    """Play seed after seed until enough has been mutated; tell of what failed, and of all."""
     seed = random.randrange(10**9) if options.seed is None else options.seed
     print(f"seed {seed}", flush=True)
     counts: Counter[str] = Counter()

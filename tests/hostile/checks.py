@@ -3,19 +3,32 @@
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 
 from client.errors import ClientError
 from client.event import Delivered, Event, Message, Missing
 from client.kept import MAX_KEPT
 from client.ledger import MAX_HELD, MAX_REMEMBERED, MAX_SENDERS, MAX_WANTED
 from client.outbox import MAX_PENDING
+from client.room import Room
 from client.stay import Phase
 from tests.hostile.stage import Client, Said, Stage
+from tests.node_room import NodeRoom
 
 _FRAME, _APPLICATION, _COMMIT = 0x11, 1, 2
 # Everything that one Room may hold on to after any amount of lies: a measured 100 KB in a room of
 # few, with place for what a relay can make it remember within the bounds of its parts.
 MAX_ROOM_BYTES = 2 * 2**20
+BOUNDS = {
+    "outbox": MAX_PENDING,
+    "kept": MAX_KEPT,
+    "senders": MAX_SENDERS,
+    "held": MAX_HELD + 1,
+    "horizons": MAX_HELD,
+    "digests": MAX_REMEMBERED,
+    "asks": 2 * MAX_WANTED,
+    "foreign": 512,
+}
 
 
 class Checks(Stage):
@@ -37,16 +50,23 @@ class Checks(Stage):
 
     def client(self, **options: object) -> Client:
         client = super().client(**options)
+        noted = partial(self._note_begun, client)
+        if isinstance(client.room, NodeRoom):
+            client.room.on_begun = noted
+            return client
         ledger = client.room._talk._ledger
         begin = ledger.begin
 
-        def noted(key: bytes, base: int) -> None:
+        def begun(key: bytes, base: int) -> None:
             if key not in ledger._senders:
-                self._begun[client, key] = base
+                noted(key, base)
             begin(key, base)
 
-        ledger.begin = noted  # type: ignore[method-assign]
+        ledger.begin = begun  # type: ignore[method-assign]
         return client
+
+    def _note_begun(self, client: Client, key: bytes, base: int) -> None:
+        self._begun[client, key] = base
 
     # At each message and event
 
@@ -176,22 +196,17 @@ class Checks(Stage):
 
     def check_memory(self, client: Client) -> None:
         """What the relay can make a client keep is bounded."""
-        talk, membership = client.room._talk, client.room._membership
-        assert len(talk.outbox) <= MAX_PENDING
-        assert len(talk.kept) <= MAX_KEPT
-        assert len(talk._ledger._senders) <= MAX_SENDERS
-        for sender in talk._ledger._senders.values():
-            assert len(sender.held) <= MAX_HELD + 1
-            assert len(sender.horizons) <= MAX_HELD
-            assert len(sender.digests) <= MAX_REMEMBERED
-            assert len(sender.asks) <= 2 * MAX_WANTED
-        if len(talk.upkeep._errands) > 64:
+        room = client.room
+        counts = room.counts() if isinstance(room, NodeRoom) else counts_of(room)
+        for what, bound in BOUNDS.items():
+            assert counts[what] <= bound, f"{client} holds {counts[what]} of {what}"
+        if counts["errands"] > 64:
             self.known["errands that are never answered pile up"] += 1
-        assert len(membership.stray._foreign) <= 512
 
     def check_size(self, client: Client) -> int:
         """Return how many bytes a Room holds on to; fail if that is more than it may be."""
-        size = size_of(client.room)
+        room = client.room
+        size = room.size() if isinstance(room, NodeRoom) else size_of(room)
         assert size <= MAX_ROOM_BYTES, f"{client} holds {size} bytes"
         return size
 
@@ -235,6 +250,23 @@ class Checks(Stage):
             for said in client.said
             if said.reference not in client.settled
         ]
+
+
+def counts_of(room: Room) -> dict[str, int]:
+    """Return how much a Room holds of what is bounded; of senders the most that one has."""
+    talk, stray = room._talk, room._membership.stray
+    senders = talk._ledger._senders.values()
+    return {
+        "outbox": len(talk.outbox),
+        "kept": len(talk.kept),
+        "senders": len(senders),
+        "held": max((len(sender.held) for sender in senders), default=0),
+        "horizons": max((len(sender.horizons) for sender in senders), default=0),
+        "digests": max((len(sender.digests) for sender in senders), default=0),
+        "asks": max((len(sender.asks) for sender in senders), default=0),
+        "errands": len(talk.upkeep._errands),
+        "foreign": len(stray._foreign),
+    }
 
 
 def size_of(root: object) -> int:

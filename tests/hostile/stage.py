@@ -18,6 +18,7 @@ from client.room import Room
 from client.stay import Phase
 from client.transport import Backoff
 from relay.config import RelayConfig
+from tests import rooms
 from tests.hostile.core import EPOCH_S, HOST, Connection, Core
 
 LINK = Link("http", HOST, bytes(range(32)))
@@ -32,6 +33,7 @@ def seeded(seed: str) -> Iterator[random.Random]:
     """Draw all randomness of client and relay from one seed, so that a run can be had again."""
     drawn, real = random.Random(seed), secrets.token_bytes
     secrets.token_bytes = lambda n=None: drawn.randbytes(32 if n is None else n)  # type: ignore[assignment]
+    rooms.seed(seed)
     try:
         yield random.Random(f"{seed} choices")
     finally:
@@ -112,7 +114,7 @@ class Stage:
 
     def client(self, **options: object) -> Client:
         """A client that wants to come in."""
-        room = Room(self.link, secrets.token_bytes, **options)  # type: ignore[arg-type]
+        room = rooms.make(self.link, secrets.token_bytes, **options)
         draw = random.Random(len(self.clients)).random
         key = room._stay.identity.signature_key
         client = Client(room, f"client {len(self.clients)}", key, Backoff(draw))
