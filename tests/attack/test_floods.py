@@ -162,8 +162,8 @@ def test_newcomers_who_never_join(relay: Target) -> None:
 
 
 def test_newcomer_among_squatters_joins() -> None:
-    """Squatters lose the turn after three seconds; here it is half a second, and there are six."""
-    with serving(*FAST, "--turn-timeout=0.5") as relay, honest_pair(relay.port) as pair:
+    """Squatters lose the turn after three seconds; here it is 0.2 s, and there are six."""
+    with serving(*FAST, "--turn-timeout=0.2") as relay, honest_pair(relay.port) as pair:
         squatters = [Visitor(relay.port, pair.one.link) for _ in range(6)]
         with crowd(*squatters):
             for squatter in squatters:

@@ -207,6 +207,9 @@ def test_slow_reader_and_sigterm() -> None:
         visitor.raw(quick_frame(FIN | 1, NEED) * 2)
     unread = Attacker(relay.port, receive_buffer=4096)
     unread.try_raw(b"GET /words.txt HTTP/1.1\r\nHost: a\r\n\r\n" * 100)
+    half = [Attacker(relay.port) for _ in range(20)]
+    for peer in half:
+        peer.raw(b"GET / HTTP/1.1\r\nHos")
     time.sleep(0.2)
     began = time.monotonic()
     relay.process.send_signal(signal.SIGTERM)
@@ -215,8 +218,16 @@ def test_slow_reader_and_sigterm() -> None:
     figures.note("SIGTERM with readers that do not read", f"{taken:.1f} s of 5 s")
     assert (code, out, err) == (0, "", "")
     assert taken < 10 * 5
-    for peer in (*visitors, unread):
+    for peer in (*visitors, unread, *half):
         peer.sock.close()
+
+
+def deafen(visitor: Visitor) -> None:
+    """Take its link down, as seen from the relay."""
+    try:
+        go_deaf(visitor.sock)
+    except OSError:
+        pytest.skip("this system filters no packets for a socket")
 
 
 def test_half_open_peer() -> None:
@@ -224,18 +235,18 @@ def test_half_open_peer() -> None:
 
     The one that is sent something is gone by what TCP says (20 s), the others by their silence.
     """
-    limits = ("--ping-interval=1", "--dead-after=3")
+    limits = ("--ping-interval=1", "--dead-after=2")
     with serving(*FREE, *limits) as relay, honest_pair(relay.port) as pair:
         silent = [Visitor(relay.port, pair.one.link).join() for _ in range(5)]
         with crowd(*silent):
             for visitor in silent:
-                go_deaf(visitor.sock)
+                deafen(visitor)
             began = time.monotonic()
             with ThreadPoolExecutor(2) as threads:
                 for _ in silent:
                     # Both answer their pings meanwhile.
                     list(threads.map(Visitor.until, (pair.one, pair.two), ("away", "away")))
-            figures.note("half-open peers, dead after 3 s", f"{time.monotonic() - began:.1f} s")
+            figures.note("half-open peers, dead after 2 s", f"{time.monotonic() - began:.1f} s")
             assert pair.latencies_s(5, silent[-1].fence)
 
 
@@ -247,7 +258,7 @@ def test_half_open_peer_by_default() -> None:
             visitor = Visitor(relay.port, pair.one.link).join()
             pair.one.fence = visitor.fence
             with crowd(visitor):
-                go_deaf(visitor.sock)
+                deafen(visitor)
                 began = time.monotonic()
                 if is_told:
                     pair.latencies_s(1, visitor.fence)

@@ -18,7 +18,7 @@ from tests.e2e.process import relay_process
 
 MEMBERS = 64
 JOIN_S = 20.0
-GAP_MS = 2000.0
+GAP_MS = 3000.0
 FLOOD = 10_000
 FLOOD_S = 200.0
 FLOOD_GAP_MS = 3000.0

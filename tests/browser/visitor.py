@@ -41,7 +41,7 @@ _ROWS = r"""(log) => [...log.querySelectorAll('li')].map((row) => {
     nick: row.querySelector('.head bdi')?.textContent ?? null,
     text: text.textContent,
     own: row.classList.contains('own'),
-    late: /\blate\b/.test(row.querySelector('.meta').textContent),
+    late: /late/.test(row.querySelector('.meta').textContent),
     progress: row.querySelector('.progress')?.firstChild?.textContent ?? '',
   };
 })"""
