@@ -34,8 +34,9 @@ gate:
 	@scripts/step $(BIOME) ci
 	@scripts/step node_modules/.bin/tsc
 	@scripts/step node --test $(shell find tests/static -name '*.test.js' | sort)
+	@$(BIN)/coverage erase
 	@scripts/step scripts/side-by-side '$(THINKING)' '$(WAITING)'
-	@scripts/step $(BIN)/coverage combine --quiet .coverage.thinking .coverage.waiting
+	@scripts/step $(BIN)/coverage combine --quiet
 	@scripts/step $(BIN)/coverage report --fail-under=$(shell cat scripts/coverage-floor)
 	@scripts/step $(BIN)/coverage report --include="$(shell paste -sd, scripts/cores)" --fail-under=100
 
