@@ -1,8 +1,9 @@
 """What honest members notice of hostile ones in their room: what they lose, and how late it comes.
 
-    python -m bench.hostile_room [--rounds 5] [--seconds 8] [--honest 8] [--rate 40]
+    python -m bench.hostile_room [--rounds 5] [--seconds 25] [--honest 8] [--rate 40]
 
-One room, in every round the same number of seats. Calm: beside the honest members a hundred and two
+One room, in every round the same number of seats, long enough for the relay to give up those who
+are half-open (20 s). Calm: beside the honest members a hundred and two
 others who listen. Hostile: of those a hundred are half-open (their link drops every packet, so
 that nothing is ever acknowledged and nobody says goodbye), one reads a few bytes a second and comes
 back when it is cut, and one posts as fast as it is let, far beyond its limits, and comes back when
@@ -62,7 +63,7 @@ def main() -> int:
     """Run rounds in turn and print what they have shown."""
     parser = argparse.ArgumentParser(prog="python -m bench.hostile_room", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--seconds", type=float, default=25.0)
     parser.add_argument("--honest", type=int, default=8)
     parser.add_argument("--rate", type=float, default=40.0, help="posts a second, of all honest")
     parser.add_argument("--crowd", nargs=3, metavar=("KIND", "PORT", "SEED"), help="internal")
@@ -242,8 +243,11 @@ def comes_back(member: Member) -> Member:
     """Resume, as often as it takes."""
     while True:
         with suppress(Closed, ConnectionError, AssertionError):
-            member = member.resumed()
-            return member
+            back = member.resumed()
+            # It does not read so far as to have a new one.
+            back.mark = back.mark or member.mark
+            return back
+        time.sleep(0.01)
 
 
 if __name__ == "__main__":
