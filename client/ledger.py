@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 HOLD_S = 10.0
+# While its sender fills a hole there is more to come: it has one frame a second for all who ask.
+MAX_HOLD_S = 30.0
 # A sender whose relay withheld more than this gets no more held back: memory over completeness.
 MAX_HELD = 64
 # Digests kept per sender to tell a duplicate from an equivocation; as far back as repair goes.
@@ -56,6 +58,15 @@ class _Sender(Generic[T]):
     digests: OrderedDict[int, bytes] = field(default_factory=OrderedDict)
     asks: dict[int, int] = field(default_factory=dict)
     lost: tuple[int, float] | None = None
+    # Until then its contents wait for what it may have said to us before its first that we heard.
+    waits: float | None = None
+    early: dict[int, T] = field(default_factory=dict)
+    # When a repair last brought something.
+    mended: float = float("-inf")
+
+    def until(self, since: float) -> float:
+        """Return how long a hole that is known ``since`` then is held for."""
+        return min(max(since, self.mended) + HOLD_S, since + MAX_HOLD_S)
 
     def attest(self, last: int, now: float) -> None:
         known = self.horizons[-1][0] if self.horizons else self.next - 1
@@ -84,6 +95,23 @@ class _Sender(Generic[T]):
             self.next += 1
         self.advanced()
         return items
+
+    def release(self) -> list[T | Gap]:
+        """Wait no more for what came before: take out what there is, in its order."""
+        self.waits = None
+        items: list[T | Gap] = []
+        for counter in sorted(self.early):
+            items.append(self.early.pop(counter))
+            self.reached(counter)
+        return items + self.drain()
+
+    def reached(self, counter: int) -> None:
+        """Count from ``counter`` on, if nothing is missing between it and where we count from."""
+        self.shown = counter
+        self.before.add(counter)
+        while self.first - 1 in self.before:
+            self.first -= 1
+            self.before.discard(self.first)
 
     def skip(self, last: int, now: float) -> list[T | Gap]:
         """Give up every hole up to ``last``; take out what is there, gaps in their place."""
@@ -125,14 +153,16 @@ class Ledger(Generic[T]):
     def __init__(self) -> None:
         self._senders: OrderedDict[bytes, _Sender[T]] = OrderedDict()
 
-    def begin(self, key: bytes, base: int) -> None:
+    def begin(self, key: bytes, base: int, until: float | None = None) -> None:
         """Open a sender's account, unless it is open: what comes first bears ``base`` + 1.
 
         The base of what we first get of a sender says what was before our time, or before its own
-        coming: whoever comes back under its key goes on counting.
+        coming: whoever comes back under its key goes on counting. Where it may also be that we
+        missed something, what comes is held back for it ``until`` then (R33).
         """
         if key not in self._senders:
-            self._senders[key] = _Sender(next=base + 1, first=base + 1)
+            waits = until if base else None
+            self._senders[key] = _Sender(next=base + 1, first=base + 1, waits=waits)
         self._senders.move_to_end(key)
         if len(self._senders) > MAX_SENDERS:
             self._senders.popitem(last=False)
@@ -153,7 +183,7 @@ class Ledger(Generic[T]):
             return Verdict()
         if counter < sender.first and counter not in sender.digests:
             return self._reach_back(sender, counter, digest, item)
-        return self._put(sender, counter, digest, item, now)
+        return self._put(sender, counter, digest, item, now, is_repair=True)
 
     def _reach_back(self, sender: _Sender[T], counter: int, digest: bytes, item: T) -> Verdict[T]:
         """Take what was said to us before the first that we heard, while that keeps the order.
@@ -161,17 +191,24 @@ class Ledger(Generic[T]):
         Its sender knows that we should have it; we could not.
         """
         sender.remember(counter, digest)
+        if sender.waits is not None:
+            sender.early[counter] = item
+            is_all = len(sender.early) == sender.first - 1 or len(sender.early) > MAX_HELD
+            return Verdict(tuple(sender.release())) if is_all else Verdict()
         if counter <= sender.shown:
             return Verdict((Gap(1),))
-        sender.shown = counter
-        sender.before.add(counter)
-        while sender.first - 1 in sender.before:
-            sender.first -= 1
-            sender.before.discard(sender.first)
+        sender.reached(counter)
         return Verdict((item,))
 
     def _put(
-        self, sender: _Sender[T], counter: int, digest: bytes, item: T, now: float
+        self,
+        sender: _Sender[T],
+        counter: int,
+        digest: bytes,
+        item: T,
+        now: float,
+        *,
+        is_repair: bool = False,
     ) -> Verdict[T]:
         known = sender.digests.get(counter)
         if known is not None or counter < sender.next:
@@ -182,6 +219,11 @@ class Ledger(Generic[T]):
             return Verdict(equivocation=True)
         sender.remember(counter, digest)
         sender.held[counter] = item
+        if is_repair:
+            sender.mended = now
+        if sender.waits is not None:
+            is_full = len(sender.held) > MAX_HELD
+            return Verdict(tuple(sender.release())) if is_full else Verdict()
         if counter > sender.next and len(sender.held) > MAX_HELD:
             return Verdict(tuple(sender.skip(min(sender.held), now)))
         return Verdict(tuple(sender.drain()))
@@ -233,11 +275,12 @@ class Ledger(Generic[T]):
 
     def deadline(self, is_awaited: Callable[[bytes], bool]) -> float | None:
         """Return when the next hole must be given up."""
-        times = [
-            sender.horizons[0][1] + HOLD_S
-            for key, sender in self._senders.items()
-            if sender.horizons and (sender.held or not is_awaited(key))
-        ]
+        times = []
+        for key, sender in self._senders.items():
+            if sender.waits is not None:
+                times.append(sender.waits)
+            elif sender.horizons and (sender.held or not is_awaited(key)):
+                times.append(sender.until(sender.horizons[0][1]))
         return min(times, default=None)
 
     def expire(
@@ -250,9 +293,16 @@ class Ledger(Generic[T]):
         """
         verdicts = []
         for key, sender in self._senders.items():
-            due = [last for last, since in sender.horizons if since + HOLD_S <= now]
+            items: list[T | Gap] = []
+            if sender.waits is not None:
+                if sender.waits > now:
+                    continue
+                items = sender.release()
+            due = [last for last, since in sender.horizons if sender.until(since) <= now]
             if due and (sender.held or not is_awaited(key)):
-                verdicts.append((key, Verdict(tuple(sender.skip(max(due), now)))))
+                items += sender.skip(max(due), now)
+            if items:
+                verdicts.append((key, Verdict(tuple(items))))
         return verdicts
 
     def clear(self) -> None:
@@ -267,3 +317,5 @@ class Ledger(Generic[T]):
         for owner, sender in self._senders.items():
             if key in (None, owner):
                 sender.horizons = deque((last, now) for last, _ in sender.horizons)
+                if sender.waits is not None:
+                    sender.waits = now + HOLD_S

@@ -20,7 +20,7 @@ from client.errors import (
 )
 from client.event import Delivered, Equivocation, Message, Missing, NickChanged, Presence
 from client.kept import Kept, Receipt
-from client.ledger import MAX_SENDERS, Gap, Ledger, Verdict
+from client.ledger import HOLD_S, MAX_SENDERS, Gap, Ledger, Verdict
 from client.link import Tag
 from client.mls import Opened
 from client.outbox import MAX_TRIES, Outbox, Pending
@@ -52,6 +52,8 @@ class Talk:
         self.upkeep = Upkeep(stay, roster, self.outbox, self._ledger, self.kept)
         self.nick: str | None = None
         self._must_tell_nick = False
+        # Whether we are in, and whether something was ordered then that never came to us.
+        self._has_entered = self._has_missed = False
         # The number of the commit that began this epoch.
         self._epoch_seq = 0
         # Under which tag a sender was heard last.
@@ -152,6 +154,8 @@ class Talk:
 
     def entered(self, now: float) -> None:
         """We came in, anew or with something missed: whoever is here wants to hear us."""
+        self._has_missed = self._has_entered
+        self._has_entered = True
         self.upkeep.resume(now)
         self.upkeep.clock.greet(now, self._stay.fraction())
 
@@ -265,6 +269,8 @@ class Talk:
         key = opened.member.signature_key
         stay.heard[key] = now
         is_new = not self._ledger.knows(key)
+        # What somebody said before the first that we hear may have been said while we were away.
+        self._ledger.begin(key, said.base, now + HOLD_S if self._has_missed else None)
         self._tags.pop(key, None)
         self._tags[key] = frame.tag
         match said:

@@ -8,7 +8,8 @@ import { hex } from './bytes.js';
  */
 /** @template T @typedef {{ shown: (T | Gap)[], equivocation: boolean }} Verdict */
 
-const HOLD_S = 10;
+export const HOLD_S = 10;
+const MAX_HOLD_S = 30;
 const MAX_HELD = 64;
 const MAX_REMEMBERED = 64;
 export const MAX_SENDERS = 512;
@@ -56,10 +57,20 @@ class Sender {
   /** @type {Map<number, number>} */
   asks = new Map();
   lost = { from: 0, until: -Infinity };
+  /** @type {Map<number, T>} what it said to us before the first that we heard */
+  early = new Map();
+  /** When a repair last brought something. */
+  mended = -Infinity;
 
-  /** @param {number} first */
-  constructor(first) {
+  /** @param {number} first @param {number | null} waits until when all waits for what is early */
+  constructor(first, waits) {
     this.first = this.next = first;
+    this.waits = waits;
+  }
+
+  /** How long a hole is held for. @param {number} since */
+  until(since) {
+    return Math.min(Math.max(since, this.mended) + HOLD_S, since + MAX_HOLD_S);
   }
 
   /** @param {number} last @param {number} now */
@@ -99,6 +110,25 @@ class Sender {
     return items;
   }
 
+  release() {
+    this.waits = null;
+    /** @type {(T | Gap)[]} */
+    const items = [];
+    for (const [n, item] of [...this.early].sort(([a], [b]) => a - b)) {
+      items.push(item);
+      this.#reached(n);
+    }
+    this.early.clear();
+    return [...items, ...this.drain()];
+  }
+
+  /** @param {number} counter */
+  #reached(counter) {
+    this.shown = counter;
+    this.before.add(counter);
+    while (this.before.delete(this.first - 1)) this.first--;
+  }
+
   /** @param {number} last @param {number} now */
   skip(last, now) {
     this.lost = { from: this.lost.until > now ? this.lost.from : this.next, until: now + LOST_S };
@@ -128,15 +158,18 @@ class Sender {
   /** @param {number} counter @param {string} digest @param {T} item */
   reachBack(counter, digest, item) {
     this.remember(counter, digest);
+    if (this.waits !== null) {
+      this.early.set(counter, item);
+      const isAll = this.early.size === this.first - 1 || this.early.size > MAX_HELD;
+      return isAll ? this.release() : [];
+    }
     if (counter <= this.shown) return [new Gap(1)];
-    this.shown = counter;
-    this.before.add(counter);
-    while (this.before.delete(this.first - 1)) this.first--;
+    this.#reached(counter);
     return [item];
   }
 
   /** @param {number} counter @param {string} digest @param {T} item @param {number} now @returns {Verdict<T>} */
-  put(counter, digest, item, now) {
+  put(counter, digest, item, now, isRepair = false) {
     const known = this.digests.get(counter);
     if (known !== undefined || counter < this.next) {
       const equivocation = !!known && !!digest && known !== digest;
@@ -145,6 +178,10 @@ class Sender {
     }
     this.remember(counter, digest);
     this.held.set(counter, item);
+    if (isRepair) this.mended = now;
+    if (this.waits !== null) {
+      return { shown: this.held.size > MAX_HELD ? this.release() : [], equivocation: false };
+    }
     const isFull = counter > this.next && this.held.size > MAX_HELD;
     const shown = isFull ? this.skip(Math.min(...this.held.keys()), now) : this.drain();
     return { shown, equivocation: false };
@@ -156,9 +193,9 @@ export class Ledger {
   /** @type {Map<Key, Sender<T>>} */
   #senders = new Map();
 
-  /** Return the account. @param {Key} key @param {number} base */
-  begin(key, base) {
-    const sender = this.#senders.get(key) ?? new Sender(base + 1);
+  /** Return the account. @param {Key} key @param {number} base @param {number | null} [until] */
+  begin(key, base, until = null) {
+    const sender = this.#senders.get(key) ?? new Sender(base + 1, base ? until : null);
     this.#senders.delete(key);
     this.#senders.set(key, sender);
     trim(this.#senders, MAX_SENDERS);
@@ -183,7 +220,7 @@ export class Ledger {
     const sender = this.#senders.get(key);
     if (!sender || counter >= sender.next + MAX_WANTED) return { shown: [], equivocation: false };
     if (counter >= sender.first || sender.digests.has(counter)) {
-      return sender.put(counter, digest, item, now);
+      return sender.put(counter, digest, item, now, true);
     }
     return { shown: sender.reachBack(counter, digest, item), equivocation: false };
   }
@@ -238,8 +275,11 @@ export class Ledger {
   /** @param {IsAwaited} isAwaited */
   deadline(isAwaited) {
     const times = [];
-    for (const [key, { horizons, held }] of this.#senders) {
-      if (horizons.length && (held.size || !isAwaited(key))) times.push(horizons[0][1] + HOLD_S);
+    for (const [key, sender] of this.#senders) {
+      const { horizons, held, waits } = sender;
+      if (waits !== null) times.push(waits);
+      else if (horizons.length && (held.size || !isAwaited(key)))
+        times.push(sender.until(horizons[0][1]));
     }
     return earliest(...times);
   }
@@ -249,9 +289,11 @@ export class Ledger {
     /** @type {[Key, (T | Gap)[]][]} */
     const expired = [];
     for (const [key, sender] of this.#senders) {
-      const due = sender.horizons.filter(([, since]) => since + HOLD_S <= now).at(-1);
-      if (due && (sender.held.size || !isAwaited(key)))
-        expired.push([key, sender.skip(due[0], now)]);
+      if (sender.waits !== null && sender.waits > now) continue;
+      const items = sender.waits === null ? [] : sender.release();
+      const due = sender.horizons.filter(([, since]) => sender.until(since) <= now).at(-1);
+      if (due && (sender.held.size || !isAwaited(key))) items.push(...sender.skip(due[0], now));
+      if (items.length) expired.push([key, items]);
     }
     return expired;
   }
@@ -263,7 +305,9 @@ export class Ledger {
   /** @param {number} now @param {Key | null} [key] */
   resume(now, key = null) {
     for (const [owner, sender] of this.#senders) {
-      if (key === null || key === owner) sender.horizons = sender.horizons.map(([n]) => [n, now]);
+      if (key !== null && key !== owner) continue;
+      sender.horizons = sender.horizons.map(([n]) => [n, now]);
+      if (sender.waits !== null) sender.waits = now + HOLD_S;
     }
   }
 }

@@ -5,7 +5,7 @@ import * as content from './content.js';
 import { isRefusal } from './entry.js';
 import { ForeignError, HeldError, LimitError, RefusedError, StateError } from './errors.js';
 import { Kept } from './kept.js';
-import { earliest, Gap, keyOf, Ledger, MAX_SENDERS } from './ledger.js';
+import { earliest, Gap, HOLD_S, keyOf, Ledger, MAX_SENDERS } from './ledger.js';
 import { MAX_TRIES, Outbox, Pending } from './outbox.js';
 import { ANSWERING } from './pulse.js';
 import { Upkeep } from './upkeep.js';
@@ -36,6 +36,9 @@ export class Talk {
   outbox = new Outbox();
   nick = /** @type {string | null} */ (null);
   #mustTellNick = false;
+  #hasEntered = false;
+  /** Whether something was ordered since we came in that never came to us. */
+  #hasMissed = false;
   #epochSeq = 0;
   /** @type {Map<Key, string>} under which tag a sender was heard last */
   #tags = new Map();
@@ -144,6 +147,8 @@ export class Talk {
 
   /** @param {number} now */
   entered(now) {
+    this.#hasMissed = this.#hasEntered;
+    this.#hasEntered = true;
     this.upkeep.resume(now);
     this.upkeep.clock.greet(now, this.#stay.fraction());
   }
@@ -247,6 +252,8 @@ export class Talk {
     const key = keyOf(opened.member);
     stay.heard.set(key, now);
     const isNew = !this.#ledger.knows(key);
+    // What somebody said before the first that we hear may have been said while we were away.
+    this.#ledger.begin(key, said.base, this.#hasMissed ? now + HOLD_S : null);
     this.#tags.delete(key);
     this.#tags.set(key, frame.tag);
     if (isCounted(said)) {

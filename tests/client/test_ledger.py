@@ -8,6 +8,7 @@ from client.ledger import (
     LOST_S,
     MAX_ASKS,
     MAX_HELD,
+    MAX_HOLD_S,
     MAX_REMEMBERED,
     MAX_SENDERS,
     MAX_WANTED,
@@ -50,6 +51,90 @@ def test_r30_sender_that_was_seen_to_come_begins_at_one() -> None:
     ledger.begin(KEY, 5)
     assert take(ledger, 2, base=1) == Verdict()
     assert ledger.expire(HOLD_S, nobody) == [(KEY, Verdict((Gap(1), 2)))]
+
+
+def test_r33_hole_is_held_for_while_repairs_bring_something() -> None:
+    ledger: Ledger[int] = Ledger()
+    take(ledger, 9)
+    for moment in (8.0, 16.0, 24.0):
+        counter = int(moment) // 8
+        digest = b"%d" % counter
+        assert ledger.repaired(KEY, counter, digest, counter, moment).shown == (counter,)
+        again = ledger.repaired(KEY, counter, digest, counter, moment + 7.0)
+        assert again == Verdict(), "what was there brings nothing"
+        assert ledger.deadline(nobody) == min(moment + HOLD_S, MAX_HOLD_S)
+        assert ledger.expire(moment + 1.9, nobody) == []
+    assert ledger.expire(MAX_HOLD_S, nobody) == [(KEY, Verdict((Gap(5), 9)))]
+
+
+def begin_late(ledger: Ledger[int], base: int) -> None:
+    """Hear a sender first after having been away: it may have said something to us before."""
+    ledger.begin(KEY, base, HOLD_S)
+
+
+def early(ledger: Ledger[int], counter: int) -> Verdict[int]:
+    return ledger.repaired(KEY, counter, b"%d" % counter, counter, 1.0)
+
+
+def test_r33_what_was_said_while_we_were_away_comes_before_what_is_said_now() -> None:
+    ledger: Ledger[int] = Ledger()
+    begin_late(ledger, 3)
+    assert take(ledger, 4, base=3).shown == ()
+    assert take(ledger, 5, base=3).shown == ()
+    assert ledger.received(KEY, 0.0) == (4, 3), "its sender learns from where we count"
+    assert [early(ledger, n).shown for n in (3, 1)] == [(), ()]
+    assert early(ledger, 2).shown == (1, 2, 3, 4, 5)
+    assert ledger.received(KEY, 0.0) == (1, 5)
+    assert early(ledger, 2) == Verdict()
+    assert take(ledger, 6, base=3).shown == (6,)
+    assert ledger.deadline(nobody) is None
+
+
+def test_r33_who_was_away_waits_ten_seconds_for_what_was_said_to_it() -> None:
+    ledger: Ledger[int] = Ledger()
+    begin_late(ledger, 3)
+    early(ledger, 2)
+    take(ledger, 5, base=3, now=2.0)
+    take(ledger, 4, base=3, now=2.0)
+    assert ledger.deadline(everybody) == HOLD_S
+    assert ledger.expire(HOLD_S - 0.1, nobody) == []
+    assert ledger.expire(HOLD_S, nobody) == [(KEY, Verdict((2, 4, 5)))]
+    assert ledger.received(KEY, HOLD_S) == (4, 5)
+    assert early(ledger, 3).shown == (Gap(1),), "it could only stand behind what is newer"
+
+
+def test_r33_hole_of_one_that_is_waited_for_is_told_in_its_place() -> None:
+    ledger: Ledger[int] = Ledger()
+    begin_late(ledger, 1)
+    take(ledger, 4, base=1)
+    early(ledger, 1)
+    assert ledger.expire(HOLD_S, nobody) == [(KEY, Verdict((Gap(2), 4)))]
+
+
+def test_r33_time_without_a_seat_does_not_count_for_who_was_away() -> None:
+    ledger: Ledger[int] = Ledger()
+    begin_late(ledger, 3)
+    take(ledger, 4, base=3)
+    ledger.resume(5.0)
+    assert ledger.deadline(nobody) == 5.0 + HOLD_S
+    assert ledger.expire(HOLD_S, nobody) == []
+
+
+def test_r33_sender_that_begins_with_us_is_not_waited_for() -> None:
+    ledger: Ledger[int] = Ledger()
+    begin_late(ledger, 0)
+    assert take(ledger, 1).shown == (1,)
+
+
+def test_r33_waiting_holds_back_no_more_than_any_hole() -> None:
+    ledger: Ledger[int] = Ledger()
+    begin_late(ledger, 1)
+    shown = [take(ledger, n, base=1).shown for n in range(2, MAX_HELD + 3)]
+    assert shown[:-1] == [()] * MAX_HELD
+    assert shown[-1] == tuple(range(2, MAX_HELD + 3))
+    begin_late(other := Ledger[int](), 1000)
+    shown = [early(other, n).shown for n in range(1, MAX_HELD + 2)]
+    assert shown[-1] == tuple(range(1, MAX_HELD + 2))
 
 
 def test_r33_hole_is_given_up_after_ten_seconds_and_counted() -> None:

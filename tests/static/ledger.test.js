@@ -56,6 +56,82 @@ test('R30: a sender that was seen to come begins at one', () => {
   assert.deepEqual(ledger.expire(HOLD_S, nobody), [[KEY, [gap(1), 2]]]);
 });
 
+test('R33: a hole is held for while repairs bring something', () => {
+  const ledger = empty();
+  take(ledger, 9);
+  for (const moment of [8, 16, 24]) {
+    const n = moment / 8;
+    assert.deepEqual(ledger.repaired(KEY, n, `digest ${n}`, n, moment).shown, [n]);
+    assert.deepEqual(ledger.repaired(KEY, n, `digest ${n}`, n, moment + 7).shown, []);
+    assert.equal(ledger.deadline(nobody), Math.min(moment + HOLD_S, 30));
+    assert.deepEqual(ledger.expire(moment + 1.9, nobody), []);
+  }
+  assert.deepEqual(ledger.expire(30, nobody), [[KEY, [gap(5), 9]]]);
+});
+
+/** Hear a sender first after having been away. @param {Ledger<number>} ledger @param {number} base */
+const beginLate = (ledger, base) => ledger.begin(KEY, base, HOLD_S);
+
+test('R33: what was said while we were away comes before what is said now', () => {
+  const ledger = empty();
+  beginLate(ledger, 3);
+  assert.deepEqual(take(ledger, 4, 3).shown, []);
+  assert.deepEqual(take(ledger, 5, 3).shown, []);
+  assert.deepEqual(ledger.received(KEY, 0), [4, 3], 'its sender learns from where we count');
+  assert.deepEqual([repair(ledger, 3), repair(ledger, 1)], [[], []]);
+  assert.deepEqual(repair(ledger, 2), [1, 2, 3, 4, 5]);
+  assert.deepEqual(ledger.received(KEY, 0), [1, 5]);
+  assert.deepEqual(repair(ledger, 2), []);
+  assert.deepEqual(take(ledger, 6, 3).shown, [6]);
+  assert.equal(ledger.deadline(nobody), null);
+});
+
+test('R33: who was away waits ten seconds for what was said to it', () => {
+  const ledger = empty();
+  beginLate(ledger, 3);
+  repair(ledger, 2);
+  take(ledger, 5, 3, 2);
+  take(ledger, 4, 3, 2);
+  assert.equal(ledger.deadline(everybody), HOLD_S);
+  assert.deepEqual(ledger.expire(HOLD_S - 0.1, nobody), []);
+  assert.deepEqual(ledger.expire(HOLD_S, nobody), [[KEY, [2, 4, 5]]]);
+  assert.deepEqual(ledger.received(KEY, HOLD_S), [4, 5]);
+  assert.deepEqual(repair(ledger, 3), [gap(1)], 'it could only stand behind what is newer');
+});
+
+test('R33: a hole of one that is waited for is told in its place', () => {
+  const ledger = empty();
+  beginLate(ledger, 1);
+  take(ledger, 4, 1);
+  repair(ledger, 1);
+  assert.deepEqual(ledger.expire(HOLD_S, nobody), [[KEY, [gap(2), 4]]]);
+});
+
+test('R33: time without a seat does not count for who was away', () => {
+  const ledger = empty();
+  beginLate(ledger, 3);
+  take(ledger, 4, 3);
+  ledger.resume(5);
+  assert.equal(ledger.deadline(nobody), 5 + HOLD_S);
+  assert.deepEqual(ledger.expire(HOLD_S, nobody), []);
+});
+
+test('R33: waiting holds back no more than any hole', () => {
+  const ledger = empty();
+  beginLate(ledger, 1);
+  const shown = range(2, MAX_HELD + 2).map((n) => take(ledger, n, 1).shown);
+  assert.deepEqual(shown.slice(0, -1).flat(), []);
+  assert.deepEqual(shown.at(-1), range(2, MAX_HELD + 2));
+  const other = empty();
+  beginLate(other, 1000);
+  assert.deepEqual(
+    range(1, MAX_HELD + 1)
+      .map((n) => repair(other, n))
+      .at(-1),
+    range(1, MAX_HELD + 1),
+  );
+});
+
 test('R33: a hole is given up after ten seconds and counted', () => {
   const ledger = empty();
   take(ledger, 1);
