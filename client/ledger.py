@@ -140,10 +140,12 @@ class _Sender(Generic[T]):
         """What may still be asked for, of the next counters that there must or may be."""
         last = max(self.horizons[-1][0] if self.horizons else 0, self.rumoured)
         last = min(last, self.next + MAX_WANTED - 1)
+        # What it may have said to us before the first that we heard: it knows what of that is ours.
+        before = range(max(1, self.first - MAX_WANTED), 0 if self.waits is None else self.first)
         return [
             n
-            for n in range(self.next, last + 1)
-            if n not in self.held and self.asks.get(n, 0) < MAX_ASKS
+            for n in (*before, *range(self.next, last + 1))
+            if n not in self.early and n not in self.held and self.asks.get(n, 0) < MAX_ASKS
         ]
 
 
@@ -270,7 +272,8 @@ class Ledger(Generic[T]):
         sender = self._senders.get(key)
         if sender is None:
             return
-        for counter in range(max(first, sender.next), last + 1):
+        oldest = sender.next if sender.waits is None else 1
+        for counter in range(max(first, oldest), last + 1):
             sender.asks[counter] = sender.asks.get(counter, 0) + 1
 
     def deadline(self, is_awaited: Callable[[bytes], bool]) -> float | None:

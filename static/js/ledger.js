@@ -148,9 +148,14 @@ class Sender {
 
   wanted() {
     const last = Math.max(this.horizons.at(-1)?.[0] ?? 0, this.rumoured);
+    /** @type {number[]} */
     const wanted = [];
+    const isWanted = (/** @type {number} */ n) => (this.asks.get(n) ?? 0) < MAX_ASKS;
+    for (let n = Math.max(1, this.first - MAX_WANTED); this.waits !== null && n < this.first; n++) {
+      if (!this.early.has(n) && isWanted(n)) wanted.push(n);
+    }
     for (let n = this.next; n <= Math.min(last, this.next + MAX_WANTED - 1); n++) {
-      if (!this.held.has(n) && (this.asks.get(n) ?? 0) < MAX_ASKS) wanted.push(n);
+      if (!this.held.has(n) && isWanted(n)) wanted.push(n);
     }
     return wanted;
   }
@@ -268,8 +273,9 @@ export class Ledger {
   asked(key, first, last) {
     const sender = this.#senders.get(key);
     if (!sender) return;
-    const { asks, next } = sender;
-    for (let n = Math.max(first, next); n <= last; n++) asks.set(n, (asks.get(n) ?? 0) + 1);
+    const { asks, next, waits } = sender;
+    for (let n = Math.max(first, waits === null ? next : 1); n <= last; n++)
+      asks.set(n, (asks.get(n) ?? 0) + 1);
   }
 
   /** @param {IsAwaited} isAwaited */

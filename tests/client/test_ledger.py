@@ -82,6 +82,11 @@ def test_r33_what_was_said_while_we_were_away_comes_before_what_is_said_now() ->
     assert take(ledger, 4, base=3).shown == ()
     assert take(ledger, 5, base=3).shown == ()
     assert ledger.received(KEY, 0.0) == (4, 3), "its sender learns from where we count"
+    assert ledger.wanted() == {KEY: [1, 2, 3]}, "and is asked, who knows what of it is ours"
+    ledger.asked(KEY, 1, 2)
+    ledger.asked(KEY, 1, 2)
+    ledger.asked(KEY, 1, 2)
+    assert ledger.wanted() == {KEY: [3]}
     assert [early(ledger, n).shown for n in (3, 1)] == [(), ()]
     assert early(ledger, 2).shown == (1, 2, 3, 4, 5)
     assert ledger.received(KEY, 0.0) == (1, 5)

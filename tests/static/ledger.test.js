@@ -78,6 +78,13 @@ test('R33: what was said while we were away comes before what is said now', () =
   assert.deepEqual(take(ledger, 4, 3).shown, []);
   assert.deepEqual(take(ledger, 5, 3).shown, []);
   assert.deepEqual(ledger.received(KEY, 0), [4, 3], 'its sender learns from where we count');
+  assert.deepEqual(
+    ledger.wanted().get(KEY),
+    [1, 2, 3],
+    'and is asked, who knows what of it is ours',
+  );
+  for (let asks = 0; asks < 3; asks++) ledger.asked(KEY, 1, 2);
+  assert.deepEqual(ledger.wanted().get(KEY), [3]);
   assert.deepEqual([repair(ledger, 3), repair(ledger, 1)], [[], []]);
   assert.deepEqual(repair(ledger, 2), [1, 2, 3, 4, 5]);
   assert.deepEqual(ledger.received(KEY, 0), [1, 5]);
