@@ -137,6 +137,12 @@ export async function start({
     },
     true,
   );
+  // Firefox has closed the connections by the time of `pagehide`: nothing could say goodbye then.
+  window.addEventListener('beforeunload', () => {
+    if (!stay) return;
+    forget();
+    lobby(T.left);
+  });
   window.addEventListener('pagehide', () => forget());
   window.addEventListener('pageshow', ({ persisted }) => persisted && lobby());
   // A link put into the address bar of an open page: another room, and the old one is left.

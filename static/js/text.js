@@ -14,11 +14,11 @@ export const T = {
   ],
   relayIs: 'The relay is {relay}',
   otherRelay:
-    'This link is for another relay, {relay}. This page speaks to {ours} alone; nothing was sent there. The page of that relay opens its links: {there}',
+    'This link belongs to another relay, {relay}. This page talks to {ours} only and has sent nothing to the other. Open the link on the page of its own relay: {there}',
   insecure:
-    'This page did not come over a secure connection, and so the browser gives it no cryptography. Open it by https://, or from this machine.',
+    'This page did not come over a secure connection, so the browser gives it no cryptography. Open it with https://, or on the machine that the relay runs on.',
   oldBrowser:
-    'This browser lacks cryptography that Beacon needs (X25519 and Ed25519). Chrome or Edge 137, Firefox 130, Safari 17 and later ones have it. There is no weaker mode.',
+    'This browser lacks cryptography that Beacon needs (X25519 and Ed25519). Chrome and Edge have it from version 137 on, Firefox from 130, Safari from 17. There is no weaker mode.',
   fault: 'a fault of the page',
   left: 'You left. Nothing stays behind.',
   entering: 'Entering the room …',
@@ -49,9 +49,11 @@ export const T = {
   newestOf: '{count} new: jump to newest',
   first: 'You are the first here',
   alone: 'You are alone here',
-  aloneWhy: 'Give the link to who shall come.',
+  aloneWhy: 'Send the link to the people you want here.',
 
+  welcome: 'Only those in the room can read what is said, and nothing is kept. Commands: /help',
   message: 'Message',
+  placeholder: 'Message, or /help',
   send: 'Send',
   count: '{count} of {most}',
   late: 'late',
@@ -67,21 +69,26 @@ export const T = {
   drop: 'Drop',
   noCommand: 'no such command: see /help; to say it, begin with //',
   nickStays: 'the nickname stays: {why}',
+  nick: 'Your nickname',
+  noNick: '+ nickname',
+  nickWhy:
+    'Only the people in this room learn it, and it goes when you leave. Anybody can take any name: the tag tells you apart.',
+  takeNick: 'Use it',
   help: [
     '/who: who is here',
-    '/verify: six words that all here must have alike: compare them by voice',
+    '/verify: six words that must be the same for all here: compare them by voice',
     "/nick NAME: take a nickname; only the room's members learn it",
     '/send, /drop: say or forget what was held back because somebody joined meanwhile',
     '/leave: leave; nothing stays behind',
     '//text: say something that begins with a slash',
-    'Shift+Enter: a new line in the message',
+    'Shift+Enter: a new line in the message; Page Up, Page Down: read back',
     'Esc, Esc within a second: forget everything at once and blank the page',
   ],
 
   share: 'Share',
   shareTitle: 'Share the link',
   shareWhy:
-    'Whoever has it can enter, and is seen by all. Its secret, behind the #, is sent to no relay: pass it on by a way that you trust.',
+    'Whoever has it can enter, and is seen by all. Its secret, behind the #, is sent to no relay: pass it on in a way that you trust.',
   link: 'The link of this room',
   copy: 'Copy link',
   copied: 'Copied',
@@ -93,7 +100,7 @@ export const T = {
   newWords: 'New words',
   verifyTitle: 'Six words',
   verifyWhy:
-    'Read them to each other, by a call or in person. If all have the same six in this order, all are in one room with the same keys, and nobody stands between you: neither the relay nor a stranger. They change as people come and go.',
+    'Read them to each other, on a call or in person. If all have the same six in this order, all are in one room with the same keys, and nobody stands between you: neither the relay nor a stranger. They change as people come and go.',
   pairs: 'Two words for each',
   pairsWhy:
     'They belong to one member’s key. Once the six agree, they tell whose voice is behind which tag; alone they prove nothing.',
@@ -140,7 +147,8 @@ export const T = {
 
   leave: 'Leave',
   leaveTitle: 'Leave the room?',
-  leaveWhy: 'Your tag, your keys and everything on this page are gone then. Not sent yet: {count}.',
+  leaveWhy: 'Your tag, your keys and everything on this page are gone then.',
+  unsent: 'Not sent yet: {count}.',
   stay: 'Stay',
   wipe: 'Wipe now',
   wipeWhy: '“Wipe now” blanks the page at once, without a last word. On a keyboard: Esc, Esc.',

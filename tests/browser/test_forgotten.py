@@ -29,6 +29,12 @@ async def by_going_elsewhere(one: Visitor) -> None:
     await one.open("about:blank")
 
 
+async def by_going_that_comes_to_nothing(one: Visitor) -> None:
+    """Firefox closes connections before it hides the page: the goodbye is said before that."""
+    await one.page.evaluate("dispatchEvent(new Event('beforeunload'))")
+    await one.shows("You left. Nothing stays behind.")
+
+
 async def by_closing(one: Visitor) -> None:
     await one.page.close(run_before_unload=True)
 
@@ -55,7 +61,10 @@ async def by_wipe(one: Visitor) -> None:
     await one.page.wait_for_url("about:blank")
 
 
-WAYS = [by_reload, by_going_elsewhere, by_closing, by_button, by_command, by_two_escapes, by_wipe]
+WAYS = [
+    by_reload, by_going_elsewhere, by_going_that_comes_to_nothing, by_closing, by_button,
+    by_command, by_two_escapes, by_wipe,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)

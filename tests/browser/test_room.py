@@ -123,6 +123,32 @@ async def test_page_to_terminal_and_back(visit: Visit, link: Link) -> None:
         await one.tells(rf"3 here: .*{bob} bob b")
 
 
+async def test_nickname_is_taken_where_the_own_tag_stands(visit: Visit, link: Link) -> None:
+    one, two = await visit(), await visit()
+    ada = await one.enter(link.to_url())
+    await two.enter(link.to_url())
+    name = one.page.get_by_title("Your nickname")
+    await name.click()
+    field = one.page.get_by_role("dialog").get_by_role("textbox", name="Your nickname")
+    await field.fill("x" * 33)
+    await field.press("Enter")
+    await one.shows("1 to 32 characters")
+    await field.fill(" ada l ")
+    await field.press("Enter")
+    await one.page.get_by_role("dialog").wait_for(state="detached")
+    await two.tells(f"^{ada} is now ada l$")
+    await one.tells(f"^you are now {ada} ada l$")
+    assert " ".join((await name.inner_text()).split()) == f"{ada} ada l"
+    await name.click()
+    assert await field.input_value() == "ada l"
+    await one.close_panel()
+    await one.say("hello")
+    await two.hears("hello")
+    assert [(m.tag, m.nick) for m in await two.messages()] == [(ada, "ada l")]
+    await two.say("/who")
+    assert f"{ada} ada l" in re.split("[:,] ", await two.tells("^2 here: "))
+
+
 async def test_receipts_say_how_many_have_it(visit: Visit, link: Link) -> None:
     one, two = await visit(), await visit()
     await one.enter(link.to_url())

@@ -35,7 +35,8 @@ _OVERFLOW = """() => {
     const hidden = each.closest('.unseen, [data-open] aside, aside, svg, .log pre, pre');
     return each.checkVisibility() && !hidden && (box.right > innerWidth + 1 || box.left < -1);
   });
-  return { wide, inner: innerWidth, out: out.map((each) => each.outerHTML.slice(0, 120)) };
+  const tall = document.querySelector('.room') && document.body.scrollHeight > innerHeight;
+  return { wide, tall, inner: innerWidth, out: out.map((each) => each.outerHTML.slice(0, 120)) };
 }"""
 _AXE = """async () => {
   const { violations, passes } = await axe.run(document);
@@ -72,6 +73,10 @@ async def every_view(one: Visitor) -> AsyncIterator[str]:
             await one.page.get_by_role("dialog").locator("ol li").nth(5).wait_for()
         yield name if isinstance(name, str) else name.pattern
         await one.close_panel()
+    await one.page.get_by_title("Your nickname").click()
+    await one.page.get_by_role("dialog").wait_for()
+    yield "nickname"
+    await one.close_panel()
     await one.page.locator(".url").first.click()
     await one.page.get_by_role("dialog").wait_for()
     yield "address"
@@ -142,8 +147,8 @@ async def test_axe_finds_nothing_serious_while_the_connection_is_lost(
         await one.page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide'))")
 
 
-@pytest.mark.parametrize("size", [PHONE, NARROW], ids=["360", "320"])
-async def test_phone_scrolls_in_one_direction_and_every_target_fits_a_finger(
+@pytest.mark.parametrize("size", [PHONE, NARROW, DESK], ids=["360", "320", "desk"])
+async def test_page_scrolls_in_one_direction_and_every_target_fits_a_finger(
     visit: Visit, link: Link, size: dict[str, Any]
 ) -> None:
     visitor = await visit(**size)
@@ -158,6 +163,8 @@ async def test_phone_scrolls_in_one_direction_and_every_target_fits_a_finger(
 async def fits(one: Visitor, view: str) -> None:
     found = await one.page.evaluate(_OVERFLOW)
     assert found["wide"] <= found["inner"], view
+    # In a room nothing scrolls but its parts.
+    assert not found["tall"], view
     assert found["out"] == [], view
     small = [
         target
@@ -231,6 +238,46 @@ async def test_reader_who_has_scrolled_up_stays_there(visit: Visit, link: Link) 
         await other.send("and another")
         await one.hears("and another")
         await until(lambda: at_end(one))
+
+
+async def test_log_is_read_back_without_leaving_the_line(visit: Visit, link: Link) -> None:
+    one = await visit()
+    await one.enter(link.to_url())
+    async with open_room(link) as other:
+        for number in range(60):
+            await other.send(f"line {number}")
+        await one.hears("line 59")
+    await until(lambda: at_end(one))
+    await one.box.press("PageUp")
+    await one.button("Jump to newest").wait_for()
+    # Within a text that is itself longer than its box, the keys are its own.
+    await one.box.press("PageDown")
+    await until(lambda: at_end(one))
+    await one.box.fill("a\n" * 40)
+    await one.box.press("PageUp")
+    assert await at_end(one)
+    assert await focused(one) == ""
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE, NARROW], ids=["desk", "360", "320"])
+async def test_first_one_here_sees_the_link_and_what_happened_beside_each_other(
+    visit: Visit, link: Link, size: dict[str, Any]
+) -> None:
+    one = await visit(**size)
+    await one.enter(link.to_url())
+    for _ in range(3):
+        await one.say("/help")
+        await one.tells("blank the page")
+        await until(lambda: at_end(one))
+        log, alone, line = [
+            await one.page.locator(name).bounding_box() for name in (".log", ".alone", "form")
+        ]
+        assert log is not None
+        assert alone is not None
+        assert line is not None
+        assert log["height"] > 100
+        assert log["y"] + log["height"] <= alone["y"] + 0.5
+        assert alone["y"] + alone["height"] <= line["y"] + 0.5
 
 
 async def at_end(one: Visitor) -> bool:

@@ -9,12 +9,18 @@ import { explain } from './rows.js';
 
 /** @import { Order } from './command.js' */
 
-/** @param {(order: Order) => void} obey */
-export function createComposer(obey) {
+// So near to the limit it is said how long the text is.
+const NEAR_CHARS = 100;
+
+/**
+ * @param {(order: Order) => void} obey
+ * @param {(pages: number) => void} turn where there is nothing to turn over in the text itself
+ */
+export function createComposer(obey, turn) {
   const hint = h('p', { class: 'hint', role: 'alert' });
   const count = h('p', { class: 'count' });
   const input = h('textarea', {
-    ...{ rows: 1, placeholder: T.message, 'aria-label': T.message, enterkeyhint: 'send' },
+    ...{ rows: 1, placeholder: T.placeholder, 'aria-label': T.message, enterkeyhint: 'send' },
     // Neither kept by the browser nor sent to a service that checks or completes it.
     ...{ autocomplete: 'off', spellcheck: 'false', writingsuggestions: 'false' },
     ...{ input: typed, keydown: pressed },
@@ -25,7 +31,8 @@ export function createComposer(obey) {
   function typed() {
     const length = points(input.value);
     complain('');
-    count.textContent = length ? say(T.count, { count: length, most: MAX_TEXT_CHARS }) : '';
+    const isNear = length > MAX_TEXT_CHARS - NEAR_CHARS;
+    count.textContent = isNear ? say(T.count, { count: length, most: MAX_TEXT_CHARS }) : '';
     count.classList.toggle('grave', length > MAX_TEXT_CHARS);
     // Where the browser does not fit it to its text.
     if (CSS.supports('field-sizing', 'content')) return;
@@ -57,6 +64,10 @@ export function createComposer(obey) {
     // The Enter that ends a composition is the input method's; Safari says so by 229 alone.
     if (event.isComposing || event.keyCode === 229) return;
     if (event.key === 'Enter' && !event.shiftKey) submit(event);
+    const pages = event.key === 'PageUp' ? -1 : event.key === 'PageDown' ? 1 : 0;
+    if (!pages || input.scrollHeight > input.clientHeight) return;
+    event.preventDefault();
+    turn(pages);
   }
 
   return { node, input, complain };

@@ -64,8 +64,8 @@ export function whoIs({ tag, nick }, extra = '', signed = false) {
   node.style.setProperty('--hue', String(hue));
   node.style.setProperty('--chroma', String(chroma));
   if (signed) node.prepend(sign(tag));
-  const small = h('small', {}, extra);
-  if (named || extra)
-    node.append(' ', h('span', { class: 'beside' }, h('bdi', {}, named), ' ', small));
+  const beside = h('span', { class: 'beside' }, h('bdi', {}, named));
+  if (extra) beside.append(' ', h('small', {}, extra));
+  if (named || extra) node.append(' ', beside);
   return node;
 }

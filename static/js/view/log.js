@@ -39,6 +39,11 @@ export function createLog(model, decide, follow) {
     showJump();
   }
 
+  /** @param {number} pages back where negative */
+  function turn(pages) {
+    scroller.scrollBy(0, 0.9 * pages * scroller.clientHeight);
+  }
+
   function showJump() {
     if (stuck) below = 0;
     jump.hidden = stuck;
@@ -94,7 +99,7 @@ export function createLog(model, decide, follow) {
     follow(found.textContent ?? '');
   }
 
-  return { node, update, toNewest };
+  return { node, update, toNewest, turn };
 }
 
 /** @param {Row} row */

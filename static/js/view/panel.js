@@ -3,6 +3,10 @@
 import { encode } from '../qr.js';
 import { fill, say, T } from '../text.js';
 import { button, drawing, h, whoIs } from './dom.js';
+import { inOrder } from './roster.js';
+
+// So long a button says that it has copied; then it can be asked again.
+const COPIED_MS = 2000;
 
 /** Removed when it closes. @param {string} title @param {...(Node | string)} content */
 function open(title, ...content) {
@@ -35,6 +39,7 @@ export function copyButton(url) {
     async () => {
       const copied = navigator.clipboard.writeText(url).then(() => T.copied);
       made.textContent = await copied.catch(() => T.copyFailed);
+      setTimeout(() => made.replaceChildren(T.copy), COPIED_MS);
     },
     'main',
   );
@@ -83,7 +88,7 @@ export function openVerify(session) {
   const show = async () => {
     if (!node.isConnected) return;
     /** @type {import('../roster.js').Member[]} */
-    const members = session.members;
+    const members = inOrder(session.members);
     const asked = [session.words(), ...members.map(({ tag }) => session.memberWords(tag))];
     const [six, ...two] = await Promise.all(asked.map((each) => each.catch(() => [])));
     words.replaceChildren(...six.map((/** @type {string} */ word) => h('li', {}, word)));
@@ -114,11 +119,28 @@ export function openAbout() {
   );
 }
 
+/** @param {string} nick @param {(nick: string) => Promise<string>} rename returns why not */
+export function openNick(nick, rename) {
+  const why = h('p', { class: 'hint', role: 'alert' });
+  const field = h('input', {
+    ...{ value: nick, 'aria-label': T.nick, autocomplete: 'off', spellcheck: 'false' },
+    ...{ writingsuggestions: 'false', enterkeyhint: 'done' },
+  });
+  const submit = async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    why.textContent = await rename(field.value.trim());
+    if (!why.textContent) node.close();
+  };
+  const form = h('form', { submit }, field, h('button', { class: 'main' }, T.takeNick), why);
+  const node = open(T.nick, text(T.nickWhy), form);
+  field.select();
+}
+
 /** @param {number} count of unsent ones @param {() => void} leave @param {() => void} wipe */
 export function openLeave(count, leave, wipe) {
   const node = open(
     T.leaveTitle,
-    text(say(T.leaveWhy, { count })),
+    text(count ? `${T.leaveWhy} ${say(T.unsent, { count })}` : T.leaveWhy),
     deeds(
       button(T.leave, leave, 'main'),
       button(T.stay, () => node.close()),

@@ -6,7 +6,15 @@ import { createComposer } from './composer.js';
 import { button, h, whoIs } from './dom.js';
 import { createDrawer } from './drawer.js';
 import { createLog } from './log.js';
-import { copyButton, openAbout, openAddress, openLeave, openShare, openVerify } from './panel.js';
+import {
+  copyButton,
+  openAbout,
+  openAddress,
+  openLeave,
+  openNick,
+  openShare,
+  openVerify,
+} from './panel.js';
 import { createRoster } from './roster.js';
 import {
   already,
@@ -46,8 +54,9 @@ export function createRoom(session, url, wire, { now, leave, wipe, again }) {
   const log = createLog(model, decide, openAddress);
   const roster = createRoster();
   const drawer = createDrawer(wire, () => toggle(''));
-  const composer = createComposer(obey);
-  const me = h('p', { class: 'me' });
+  const composer = createComposer(obey, log.turn);
+  const me = button('', () => openNick(myself().nick ?? '', rename));
+  me.title = T.nick;
   const state = h('span');
   const retry = button(T.retryNow, () => session.retryNow(), 'quiet');
   const status = h('p', { class: 'state' }, h('i'), state, retry);
@@ -55,7 +64,7 @@ export function createRoom(session, url, wire, { now, leave, wipe, again }) {
   const lonely = h('h2');
   const ways = h('p', { class: 'deeds' }, copyButton(url), button(T.code, share));
   const alone = h('div', { class: 'alone' }, lonely, h('p', {}, T.aloneWhy), ways);
-  log.node.prepend(alone);
+  log.node.append(alone);
   const people = button('', () => toggle('rail', people), 'people');
   const verify = button(T.verify, lookAtWords);
   const relay = button(both(T.relayTitle, T.relay), () => toggle('drawer', relay));
@@ -63,7 +72,7 @@ export function createRoom(session, url, wire, { now, leave, wipe, again }) {
   const going = button(T.leave, () => openLeave(model.waiting.length, leave, wipe));
   const toolbar = h('nav', { 'aria-label': T.menu }, people, button(T.share, share), verify);
   toolbar.append(relay, about, going);
-  const bar = h('header', { class: 'bar' }, me, status, toolbar);
+  const bar = h('header', { class: 'bar' }, h('p', { class: 'me' }, me), status, toolbar);
   const talk = h('main', {}, log.node, composer.node);
   const shut = button(T.close, () => toggle(''), 'close quiet');
   const rail = h('aside', { class: 'rail', 'aria-label': T.people }, shut, roster.node);
@@ -97,7 +106,8 @@ export function createRoom(session, url, wire, { now, leave, wipe, again }) {
     if (!node.isConnected) return;
     const { members } = session;
     const { tag, nick } = myself();
-    if (me.dataset.name !== `${tag} ${nick}`) me.replaceChildren(whoIs({ tag, nick }, '', true));
+    if (me.dataset.name !== `${tag} ${nick}`)
+      me.replaceChildren(whoIs({ tag, nick }, nick ? '' : T.noNick, true));
     me.dataset.name = `${tag} ${nick}`;
     state.textContent = describe(session.state, now());
     status.dataset.status = session.state.status;
@@ -165,7 +175,7 @@ export function createRoom(session, url, wire, { now, leave, wipe, again }) {
   /** @param {Order} order */
   function obey(order) {
     if (order.type === 'say') return tell(order.text, true);
-    if (order.type === 'nick') return rename(order.nick);
+    if (order.type === 'nick') return rename(order.nick).then(composer.complain);
     if (order.type === 'who') return add(everybody(session.members));
     if (order.type === 'verify') return lookAtWords();
     if (order.type === 'help') for (const each of T.help) add(line(each));
@@ -198,18 +208,20 @@ export function createRoom(session, url, wire, { now, leave, wipe, again }) {
     schedule();
   }
 
-  /** @param {string} nick */
+  /** Return why not. @param {string} nick */
   async function rename(nick) {
     try {
       await session.setNick(nick);
       add(line(LINES.renamed, { who: { ...myself(), nick } }));
+      return '';
     } catch (error) {
-      composer.complain(say(T.nickStays, { why: explain(error) }));
+      return say(T.nickStays, { why: explain(error) });
     }
   }
 
   function begin() {
     lonely.textContent = session.first ? T.first : T.alone;
+    add(line(T.welcome));
     add(line(LINES.me, { who: myself() }));
     add(already(session.members));
     if (matchMedia('(pointer: fine)').matches) composer.input.focus();

@@ -6,6 +6,10 @@ import { condition } from './rows.js';
 
 /** @import { Member } from '../roster.js' */
 
+/** Ourselves first, then by tag. @param {Member[]} members */
+export const inOrder = (members) =>
+  [...members].sort((a, b) => Number(b.me) - Number(a.me) || Number(a.tag) - Number(b.tag));
+
 export function createRoster() {
   const title = h('h2');
   const here = h('ul');
@@ -20,9 +24,7 @@ export function createRoster() {
     if (now === last) return;
     last = now;
     title.textContent = say(T.here, { count: members.length });
-    const sorted = [...members].sort((a, b) =>
-      a.me ? -1 : b.me ? 1 : Number(a.tag) - Number(b.tag),
-    );
+    const sorted = inOrder(members);
     const known = (/** @type {Member} */ { me, heard }) => me || heard;
     here.replaceChildren(...sorted.filter(known).map(item));
     unheard.replaceChildren(...sorted.filter((member) => !known(member)).map(item));
