@@ -20,6 +20,8 @@ LEFT_S = 2.0
 RANK_S = 0.3
 # Nicknames remembered, of members past and present; a nickname has at most 128 bytes.
 MAX_NICKS = 1024
+# Seats remembered: more than a room has, and fewer than a relay can make up.
+MAX_SEATS = 256
 
 
 @dataclass
@@ -43,12 +45,16 @@ class Roster:
 
     def present(self, tag: Tag) -> None:
         """A seat is taken, or its connection is back."""
-        self._away[tag] = False
+        self._note(tag, away=False)
         self._due.pop(tag, None)
 
     def away(self, tag: Tag) -> None:
         """A seat's connection is lost."""
-        self._away[tag] = True
+        self._note(tag, away=True)
+
+    def _note(self, tag: Tag, *, away: bool) -> None:
+        if tag in self._away or len(self._away) < MAX_SEATS:
+            self._away[tag] = away
 
     def left(self, tag: Tag, now: float) -> None:
         """A seat is free."""

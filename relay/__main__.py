@@ -9,8 +9,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from relay import config, log
-from relay.errors import ConfigError, ListenError, PageError
+from relay import config, log, workers
+from relay.errors import BrokerError, ConfigError, ListenError, PageError
 from relay.page import copy_page, digest, headers, read_page
 from relay.serve import run
 
@@ -66,10 +66,15 @@ def _serve(words: list[str]) -> int:
     log.setup()
     try:
         settings = config.load(words, os.environ)
+        if settings.workers > 1:
+            return asyncio.run(workers.run(settings, words, _announce))
         asyncio.run(run(settings, _announce))
     except (ConfigError, PageError) as error:
         print(f"beacon-relay: {error}", file=sys.stderr)
         return 2
+    except BrokerError as error:
+        print(f"beacon-relay: {error}", file=sys.stderr)
+        return 1
     except ListenError as error:
         address = f"{settings.host}:{settings.port}"
         print(f"beacon-relay: cannot listen on {address}: {error}", file=sys.stderr)

@@ -4,14 +4,18 @@ Knows a fixed set of files, read once at the start; no room and no session.
 """
 
 import gzip
+from collections.abc import Callable
 
 from quart import Quart, Response, request
 
 from relay.page import INDEX, headers, read_page
 
 
-def create_app() -> Quart:
-    """Build the application; every file of the page is read here and never again."""
+def create_app(trouble: Callable[[], str] = str) -> Quart:
+    """Build the application; every file of the page is read here and never again.
+
+    ``trouble`` says what keeps the relay from serving, '' for nothing.
+    """
     files = read_page()
     # Nothing that a stranger wrote and no secret is in a file: its length tells nothing of either.
     packed = {name: gzip.compress(file.data, mtime=0) for name, file in files.items()}
@@ -25,7 +29,8 @@ def create_app() -> Quart:
 
     @app.get("/healthz")
     async def healthz() -> Response:
-        return _plain(200, "ok")
+        found = trouble()
+        return _plain(503, found) if found else _plain(200, "ok")
 
     @app.get("/", defaults={"name": INDEX})
     @app.get("/<path:name>")

@@ -46,6 +46,18 @@ class RelayConfig:
     server_name: tuple[str, ...] = _names(
         "a host that clients sign for, and no other; none: the Host of each request", _HOST_NAME
     )
+    # Whoever holds this memory can end rooms and sees their sizes, not what is in them.
+    broker: str = field(
+        default="",
+        metadata={
+            "text": "where rooms are kept: redis://HOST:PORT/0, or rediss:// or unix://, shared by "
+            "all relays that have the same ticket-key-file; none: in this process"
+        },
+    )
+    broker_may_persist: int = _setting(0, 0, 1, "1: serve although the broker writes to a disk")
+    # Each takes a core, and memory of its own.
+    workers: int = _setting(1, 1, 256, "processes on this port; more than one need a broker")
+    reuse_port: int = _setting(0, 0, 1, "1: other processes may listen on the same port")
     # Without a certificate TLS is for something in front of it.
     certfile: str = field(
         default="", metadata={"text": "a PEM file with the certificate's chain, to speak TLS"}
@@ -117,6 +129,15 @@ class RelayConfig:
             _check(spec, getattr(self, spec.name))
         if self.dead_after <= self.ping_interval:
             raise ConfigError("dead-after must be longer than ping-interval")
+        if self.workers > 1 and not self.broker:
+            raise ConfigError(
+                "workers are processes that share their rooms: they need --broker redis://..."
+            )
+        if self.broker and not self.ticket_key_file:
+            raise ConfigError(
+                "a broker needs --ticket-key-file, the same for all relays: its key seals what "
+                "they keep there"
+            )
         if self.keyfile and not self.certfile:
             raise ConfigError("keyfile is of no use without certfile")
         if self.proxy_header not in _PROXY_HEADERS:

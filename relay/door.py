@@ -19,10 +19,10 @@ from typing import cast
 
 from relay import head as heads
 from relay.errors import HeadError
+from relay.handshake import shake_hands
 from relay.head import Head
 from relay.house import House
 from relay.inner import Link
-from relay.library import shake_hands
 from relay.page import headers
 from relay.source import Source
 from relay.websocket import Socket
@@ -204,7 +204,7 @@ class Door(asyncio.Protocol):
                     return
                 raw = bytes(self._held[:end])
                 del self._held[:end]
-                self._route(heads.parse(raw), raw)
+                self._route(heads.parse(raw))
             elif self._phase is _Phase.BODY and self._link is not None:
                 part = bytes(self._held[: self._body_left])
                 del self._held[: len(part)]
@@ -219,7 +219,7 @@ class Door(asyncio.Protocol):
                     self._transport.pause_reading()
                 return
 
-    def _route(self, head: Head, raw: bytes) -> None:
+    def _route(self, head: Head) -> None:
         house = self._house
         if head.path == CONNECT_PATH:
             if not head.wants_websocket or head.method != b"GET":
@@ -228,7 +228,7 @@ class Door(asyncio.Protocol):
                 raise HeadError(400)
             if not self._is_own(head) and head.origin not in house.limits.origins:
                 raise HeadError(403)
-            self._upgrade(head, raw, self._source or self._find(head))
+            self._upgrade(head, self._source or self._find(head))
             return
         if head.length > MAX_BODY_BYTES:
             raise HeadError(413)
@@ -272,8 +272,8 @@ class Door(asyncio.Protocol):
         own = {name.removesuffix(port) for name in names}
         return host.removesuffix(port) in own
 
-    def _upgrade(self, head: Head, raw: bytes, source: Source) -> None:
-        response = shake_hands(raw)
+    def _upgrade(self, head: Head, source: Source) -> None:
+        response = shake_hands(head)
         if response is None:
             raise HeadError(400)
         house = self._house

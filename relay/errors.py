@@ -53,6 +53,10 @@ class ListenError(RelayError):
     """Nobody's fault: the address to listen on cannot be had; the text says why."""
 
 
+class BrokerError(RelayError):
+    """The operator's fault, or the broker's: it cannot be used; the text says why."""
+
+
 class PageError(RelayError):
     """The operator's fault, or the file system's: the page cannot be had; the text says why."""
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from relay.forwarded import Proxies
+from relay.hub import Hub
 from relay.inner import Inner
 from relay.metrics import Metrics
 from relay.source import Source, Sources
 from relay.tls import Certificate
-from relay.websocket import Hub, Socket
+from relay.websocket import Socket
 from relay.wheel import Wheel
 
 

@@ -1,7 +1,7 @@
-"""What is left to the websockets library: the handshake, control frames and fragments.
+"""What is left to the websockets library: closing frames and fragments.
 
 Knows the library; never sees a whole message in one frame, and keeps nothing of it that is not
-needed right now: made when the first fragment or control frame comes, dropped after it.
+needed right now: made when the first fragment or close frame comes, dropped after it.
 """
 
 import logging
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import cast
 
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
@@ -17,20 +16,6 @@ from websockets.server import ServerProtocol
 _DEAD_LOGGER = logging.getLogger("relay.dead")
 _DEAD_LOGGER.disabled = True
 _DEAD_LOGGER.setLevel(logging.CRITICAL + 1)
-
-
-def shake_hands(head: bytes) -> bytes | None:
-    """Return the response that opens a WebSocket, or None if the request head is not one for it."""
-    library = ServerProtocol(extensions=None, logger=_DEAD_LOGGER)
-    library.receive_data(head)
-    events = library.events_received()
-    if len(events) != 1 or not isinstance(events[0], Request):
-        return None
-    response = library.accept(events[0])
-    if response.status_code != 101:
-        return None
-    library.send_response(response)
-    return b"".join(library.data_to_send())
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,11 +42,38 @@ class Bucket:
         return 0.0 if tokens >= 1.0 else (1.0 - tokens) / per_s
 
     def take(self, now: float) -> float:
-        """Take a token and return 0.0, or take none and return the seconds until there is one."""
-        wait = self.wait(now)
-        if wait == 0.0:
-            self._tokens -= 1.0
-        return wait
+        """Take a token and return 0.0, or take none and return the seconds until there is one.
+
+        Hot: one call (STYLE 2.8).
+        """
+        rate = self._rate
+        per_s = rate.per_s
+        if per_s == 0.0:
+            return 0.0
+        tokens, elapsed = self._tokens, now - self._at
+        if elapsed > 0.0:
+            tokens += elapsed * per_s
+            if tokens > rate.burst:
+                tokens = float(rate.burst)
+        self._at = now
+        if tokens < 1.0:
+            self._tokens = tokens
+            return (1.0 - tokens) / per_s
+        self._tokens = tokens - 1.0
+        return 0.0
+
+    def put_back(self) -> None:
+        """Give back a token that was taken at this moment."""
+        if self._rate.per_s:
+            self._tokens += 1.0
+
+    def level(self, now: float) -> float:
+        """Return how many tokens there are."""
+        return self._fill(now)
+
+    def fill(self, tokens: float, now: float) -> None:
+        """Have so many tokens from now on, and no more than it may hold."""
+        self._tokens, self._at = min(tokens, float(self._rate.burst)), now
 
     def is_full(self, now: float) -> bool:
         """Tell whether forgetting this bucket would change nothing."""

@@ -71,6 +71,8 @@ class Pace:
 
     def ordered(self, tag: Tag, reference: Reference) -> None:
         """Note that a reference was ordered: what it had reserved is free."""
+        if not self._stale and self._reserved is None:
+            return
         self._stale.pop((tag, reference), None)
         if self._reserved is not None and self._reserved[:2] == (tag, reference):
             self._reserved = None

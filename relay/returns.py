@@ -44,3 +44,7 @@ class Returns:
         except AuthenticationError:
             return Shown(ticket, None)
         return Shown(ticket, mark.fence if mark.life == ticket.life else None)
+
+    def begin(self, started: float, restore_until: float) -> None:
+        """Restore, until then, what was before ``started`` (wall time): that log is lost."""
+        self._started, self._restore_until = started, restore_until

@@ -5,7 +5,6 @@ Knows numbers, ages and lengths; never looks into a frame.
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass
-from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +17,9 @@ class RingLimits:
     total_bytes: int
 
 
-class Kept(NamedTuple):
-    seq: int
-    at: float
-    message: bytes
+# Number, moment and message. A tuple and no class of its own: the collector of cycles lets go of
+# plain ones, and there may be a million of them (STYLE 2.8).
+Kept = tuple[int, float, bytes]
 
 
 class Rings:
@@ -70,28 +68,33 @@ class Ring:
 
     def append(self, seq: int, message: bytes, now: float) -> None:
         """Keep one frame; drop what is beyond the bounds."""
-        limits = self._rings.limits
-        kept = self._kept
-        kept.append(Kept(seq, now, message))
-        self.size += len(message)
-        self._rings.used(self, len(message))
+        rings, kept, size = self._rings, self._kept, len(message)
+        limits = rings.limits
+        kept.append((seq, now, message))
+        self.size += size
+        rings.used(self, size)
         while kept and (len(kept) > limits.frames or self.size > limits.bytes):
             self._drop()
-        self.expire(now)
+        if kept and kept[0][1] <= now - limits.age_s:
+            self.expire(now)
+
+    def register(self) -> None:
+        """Count what this ring was given as a whole."""
+        self._rings.used(self, self.size)
 
     def since(self, seq: int) -> list[Kept]:
         """Return what is kept with a higher number."""
-        return [kept for kept in self._kept if kept.seq > seq]
+        return [kept for kept in self._kept if kept[0] > seq]
 
     def expire(self, now: float) -> None:
         """Drop what is too old."""
         oldest = now - self._rings.limits.age_s
-        while self._kept and self._kept[0].at <= oldest:
+        while self._kept and self._kept[0][1] <= oldest:
             self._drop()
 
     def deadline(self) -> float | None:
         """Return when the oldest frame is too old."""
-        return self._kept[0].at + self._rings.limits.age_s if self._kept else None
+        return self._kept[0][1] + self._rings.limits.age_s if self._kept else None
 
     def clear(self) -> None:
         """Drop everything."""
@@ -100,6 +103,6 @@ class Ring:
         self._rings.shrunk(self, freed)
 
     def _drop(self) -> None:
-        freed = len(self._kept.popleft().message)
+        freed = len(self._kept.popleft()[2])
         self.size -= freed
         self._rings.shrunk(self, freed)

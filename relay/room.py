@@ -19,6 +19,7 @@ from relay.effect import Close, Effect, Publish, Seat, Send
 from relay.errors import CloseCode, Reason, RefusedError
 from relay.limits import Rate
 from relay.pace import Pace
+from relay.replay import replay
 from relay.ring import Ring, Rings
 from relay.seat import Seats
 from relay.turn import TurnLimits, Turns
@@ -86,6 +87,9 @@ class Room:
     def is_empty(self) -> bool:
         """Tell whether nobody is here, not even away: the room may be forgotten."""
         return not self._seats and not self._turns
+
+    def __contains__(self, tag: Tag) -> bool:
+        return tag in self._seats
 
     def enter(self, now: float) -> tuple[Tag, list[Effect]]:
         """Let a session in, unjoined; return its tag and what follows, its welcome first.
@@ -246,7 +250,7 @@ class Room:
 
     def expire(self, now: float) -> list[Effect]:
         """Do what time has brought: seats away for too long, turns, late joiners, old frames."""
-        self._ring.expire(now)
+        self.age(now)
         effects: list[Effect] = []
         for tag in self._turns.expire(now):
             self._wanting.discard(tag)
@@ -256,10 +260,17 @@ class Room:
             effects += self._remove(tag, now)
         return [*effects, *self._grant(now)]
 
+    def age(self, now: float) -> None:
+        """Drop old frames, which changes nothing that anybody else can see."""
+        self._ring.expire(now)
+
     def deadline(self) -> float | None:
         """Return when expire has something to do."""
-        moments = (self._turns.deadline(), self._ring.deadline(), self._seats.deadline())
-        return min((moment for moment in moments if moment is not None), default=None)
+        return _earliest(self.due(), self._ring.deadline())
+
+    def due(self) -> float | None:
+        """Return when expire has more to do than age."""
+        return _earliest(self._turns.deadline(), self._seats.deadline())
 
     def relieve(self) -> None:
         """Give up the GroupInfos: members offer one to whoever comes and needs it (R25)."""
@@ -348,7 +359,9 @@ class Room:
     def _tell(self, tag: Tag, seen: int | None) -> list[bytes]:
         """Return what a resumed session is told: how things are, and what it has missed."""
         rate, seats = self._limits.message_rate, self._seats
-        missed = None if seen is None else self._missed(tag, seen)
+        missed = None
+        if seen is not None and seen >= seats.since(tag):
+            missed = replay(self._ring, self._references, tag, seen, self.seq)
         if missed is None:
             missed = [wire.serialize_gap(self.seq, self.fence, seats.tags, seats.away)]
         resumed = wire.serialize_resumed(
@@ -357,24 +370,6 @@ class Room:
         )  # fmt: skip
         # The mark of now first: nobody may follow a commit without one that is as new.
         return [resumed, wire.serialize_mark(self._mark), *missed]
-
-    def _missed(self, tag: Tag, seen: int) -> list[bytes] | None:
-        """Return all after a number as it would have come to this seat, None if it is not here."""
-        kept = self._ring.since(seen)
-        if seen < self._seats.since(tag) or len(kept) != self.seq - seen:
-            return None
-        references = {seq: reference for reference, seq in self._references.items() if seq > seen}
-        missed: list[bytes] = []
-        for seq, _, message in kept:
-            if not wire.is_from(message, tag):
-                missed.append(message)
-            elif seq not in references:
-                # A ring that is longer than the memory of references.
-                return None
-            else:
-                own = wire.serialize_ack(references[seq], seq)
-                missed += [message, own] if wire.is_commit(message) else [own]
-        return missed
 
     def _ticket(self, tag: Tag) -> str:
         return self._draw.ticket(self._room_id, self.life, tag, self._seats.generation(tag))
@@ -399,3 +394,7 @@ class Room:
         self._references[reference] = seq
         if len(self._references) > MAX_REFERENCES:
             self._references.popitem(last=False)
+
+
+def _earliest(*moments: float | None) -> float | None:
+    return min((moment for moment in moments if moment is not None), default=None)

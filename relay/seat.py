@@ -15,7 +15,7 @@ from relay.wire import Life, Tag
 
 
 @dataclass(slots=True)
-class _Seat:
+class Held:
     """``since`` is the first number that its owner may ask for the successors of."""
 
     life: Life
@@ -33,7 +33,7 @@ class Seats:
 
     def __init__(self, away_s: float) -> None:
         self._away_s = away_s
-        self._held: dict[Tag, _Seat] = {}
+        self._held: dict[Tag, Held] = {}
         # In the order in which they were lost: away again is at the end again.
         self._away: OrderedDict[Tag, float] = OrderedDict()
 
@@ -55,11 +55,11 @@ class Seats:
 
     def take(self, tag: Tag, life: Life, since: int) -> None:
         """Seat a session that has joined; its ticket is of generation 1."""
-        self._held[tag] = _Seat(life, since)
+        self._held[tag] = Held(life, since)
 
     def restore(self, tag: Tag, life: Life, since: int, former: Life, generation: int) -> None:
         """Seat a session by a ticket of a former life (R28)."""
-        self._held[tag] = _Seat(life, since, spent=(former, generation))
+        self._held[tag] = Held(life, since, spent=(former, generation))
 
     def free(self, tag: Tag) -> bool:
         """Give up a seat; False if there was none."""

@@ -10,11 +10,11 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from hypercorn.typing import ASGIFramework
 
-from relay import inner, log, process
+from relay import inner, log, process, rooms
 from relay.app import create_app
 from relay.broker.memory import MemoryBroker
 from relay.clock import Clock
@@ -23,21 +23,23 @@ from relay.door import door_factory
 from relay.errors import ConfigError, ListenError
 from relay.fanout import Fan, RoomChannel
 from relay.house import DoorLimits, Guest, House
+from relay.hub import Hub
 from relay.limits import Rate
 from relay.metrics import Metrics
 from relay.outlet import SocketLimits
 from relay.pressure import Pressure, judge
 from relay.returns import Returns
-from relay.ring import RingLimits
-from relay.room import Draw, RoomLimits
 from relay.session import SessionLimits
 from relay.source import SourceLimits, Sources
 from relay.tickets import Tickets
 from relay.tls import Certificate
-from relay.turn import TurnLimits
-from relay.websocket import Hub, Socket
+from relay.websocket import Socket
 from relay.wheel import TURN_S, Wheel
-from relay.wire import LIFE_BYTES, NONCE_BYTES, Life, Tag
+from relay.wire import NONCE_BYTES
+
+if TYPE_CHECKING:
+    from relay.broker.redis import RedisLog
+    from relay.broker.shared import SharedBroker
 
 BACKLOG = 1024
 # The loop accepts so many at a time and decides about them two turns later: three times this and
@@ -62,6 +64,9 @@ UNANSWERED_S = 20.0
 MEASURE_S = 0.5
 # Giving back what is free takes up to a tenth of a second where much is held.
 TRIM_S = 5.0
+# What readers that were cut leave free stays within the process, in pieces. It takes a hundredth of
+# a second to give that back, so that this comes no more often, however many are cut.
+TIDY_S = 30.0
 # Under pressure a reader may be behind by this part of what it may be else.
 TIGHT_SLOW = 8
 
@@ -80,8 +85,17 @@ class Relay:
         self._fan = Fan(loop.call_soon, self._fault)
         self._sockets: Wheel[Socket] = Wheel(self._clock.now())
         self._doors: Wheel[Guest] = Wheel(self._clock.now())
-        self._tickets = Tickets(read_ticket_key(config.ticket_key_file))
-        self._broker = self._make_broker()
+        key = read_ticket_key(config.ticket_key_file)
+        tickets = Tickets(key)
+        returns = Returns(tickets, time.time, self._clock.now() + config.restore_for)
+        self._broker: MemoryBroker | SharedBroker
+        self._log: RedisLog | None = None
+        if config.broker and key is not None:
+            self._broker, self._log = rooms.in_redis(
+                config, key, tickets, returns, self._open_channel, self._clock, self._fault
+            )
+        else:
+            self._broker = rooms.in_memory(config, tickets, self._open_channel, self._clock)
         self._sources = self._make_sources()
         self._rotate_at = self._clock.now() + ROTATE_S
         self.metrics = Metrics()
@@ -92,7 +106,7 @@ class Relay:
             metrics=self.metrics,
             session_limits=SessionLimits(
                 messages=Rate(config.message_rate, config.message_burst),
-                commits=_interval(config.commit_interval, config.commit_burst),
+                commits=rooms.interval(config.commit_interval, config.commit_burst),
                 max_commit_bytes=config.max_commit_bytes,
                 hello_s=config.hello_timeout,
             ),
@@ -104,10 +118,10 @@ class Relay:
             ),
             nonce=lambda: secrets.token_bytes(NONCE_BYTES),
             fault=self._fault,
-            returns=Returns(self._tickets, time.time, self._clock.now() + config.restore_for),
+            returns=returns,
             closed=lambda closed: self._house.closed(closed),
         )
-        self._inner = inner.Inner(cast(ASGIFramework, create_app()))
+        self._inner = inner.Inner(cast(ASGIFramework, create_app(self._trouble)))
         self._house = House(
             hub,
             self._inner,
@@ -123,12 +137,19 @@ class Relay:
         )
         self._ceiling = config.max_memory or process.derive_ceiling()
         self._pressure = Pressure.EASY
-        self._measure_at = self._trim_at = self._clock.now()
+        self._measure_at = self._trim_at = self._tidy_at = self._clock.now()
+        # How many readers had been cut at the last look, and when it was last tidied up.
+        self._cut = self._cut_tidied = 0
         self._server: asyncio.Server | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     async def start(self) -> str:
-        """Listen; return the address as an URL. Raises ListenError if that cannot be had."""
+        """Listen; return the address as an URL.
+
+        Raises ListenError if that cannot be had, BrokerError if rooms cannot be kept.
+        """
+        if self._log is not None:
+            await self._log.start(may_persist=bool(self._config.broker_may_persist))
         try:
             listener = await self._listen()
         except OSError as exc:
@@ -168,6 +189,8 @@ class Relay:
         except TimeoutError:
             house.abort()
         await asyncio.sleep(0)
+        if self._log is not None:
+            await self._log.stop()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -178,6 +201,8 @@ class Relay:
         listener = socket.socket(family, kind, protocol)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if self._config.reuse_port:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             # Accepted connections inherit them.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
             listener.setsockopt(
@@ -189,40 +214,11 @@ class Relay:
             raise
         return listener
 
-    def _make_broker(self) -> MemoryBroker:
-        config = self._config
-        return MemoryBroker(
-            RoomLimits(
-                seats=config.room_seats,
-                away_s=config.away_for,
-                turns=TurnLimits(
-                    unjoined=config.room_unjoined,
-                    turn_s=config.turn_timeout,
-                    join_s=config.join_timeout,
-                ),
-                commits=_interval(config.room_commit_interval, config.room_commit_burst),
-                message_rate=Rate(config.message_rate, config.message_burst),
-            ),
-            RingLimits(
-                frames=config.ring_frames,
-                bytes=config.ring_bytes,
-                age_s=config.ring_age,
-                total_bytes=config.ring_total_bytes,
-            ),
-            config.max_rooms,
-            Draw(
-                life=lambda: Life(secrets.token_bytes(LIFE_BYTES)),
-                tag=lambda: Tag(secrets.randbelow(1 << 16)),
-                ticket=lambda room, life, tag, generation: self._tickets.ticket(
-                    room, life, tag, generation, time.time()
-                ),
-                mark=lambda room, life, fence, seq: self._tickets.mark(
-                    room, life, fence, seq, time.time()
-                ),
-            ),
-            lambda: RoomChannel(self._fan),
-            self._clock.now(),
-        )
+    def _open_channel(self) -> RoomChannel:
+        return RoomChannel(self._fan)
+
+    def _trouble(self) -> str:
+        return "" if self._log is None else self._log.trouble
 
     def _make_sources(self) -> Sources:
         config = self._config
@@ -246,6 +242,7 @@ class Relay:
         if now >= self._measure_at:
             self._measure_at = now + MEASURE_S
             self._measure()
+            self._tidy(now)
         if now >= self._rotate_at:
             self._rotate_at = now + ROTATE_S
             self._sources.rotate(secrets.token_bytes(32))
@@ -271,6 +268,14 @@ class Relay:
             self._trim_at = now + TRIM_S
             process.trim()
 
+    def _tidy(self, now: float) -> None:
+        """Give back what readers have left that were cut, once no more of them are."""
+        before, self._cut = self._cut, self.metrics.slow
+        if self._cut == before != self._cut_tidied and now >= self._tidy_at:
+            self._cut_tidied = before
+            self._tidy_at = now + TIDY_S
+            process.trim()
+
     def _guard(self, expire: Callable[[float], None], now: float) -> None:
         try:
             expire(now)
@@ -293,10 +298,8 @@ async def run(config: RelayConfig, announce: Callable[[str], None]) -> None:
     process.lock_memory()
     relay = Relay(config)
     loop.add_signal_handler(signal.SIGHUP, relay.reload)
-    announce(await relay.start())
+    address = await relay.start()
+    process.settle()
+    announce(address)
     await stop.wait()
     await relay.stop()
-
-
-def _interval(seconds: float, burst: int) -> Rate:
-    return Rate(1.0 / seconds if seconds else 0.0, burst)

@@ -123,6 +123,11 @@ class Allowance:
     housekeeping: Bucket
     stale: Bucket
 
+    def pack(self, now: float) -> tuple[float, ...]:
+        """Return the tokens that are left, in the order of the fields."""
+        buckets = self.messages, self.commits, self.housekeeping, self.stale
+        return tuple(bucket.level(now) for bucket in buckets)
+
 
 class Session:
     """One session; ``nonce`` is the challenge's, ``source`` the bucket of where it comes from."""
@@ -223,9 +228,11 @@ class Session:
 
     def may_post(self, now: float) -> bool:
         """Take the tokens of one current post, or none: the hot path's share of binary."""
-        if self._messages.wait(now) or self._source.take(now):
+        if self._messages.take(now):
             return False
-        self._messages.take(now)
+        if self._source.take(now):
+            self._messages.put_back()
+            return False
         self.refusals = 0
         return True
 
@@ -233,14 +240,22 @@ class Session:
         """Note that the room let this session in."""
         self.state = State.UNJOINED
 
-    def resumed(self, allowance: Allowance | None) -> None:
-        """Note that the room gave back a seat, with what its last session left of its buckets."""
+    def resumed(self, luggage: object, now: float) -> None:
+        """Note that the room gave back a seat, with what its last session left of its buckets.
+
+        ``luggage`` is an Allowance, packed or not; None leaves the buckets full. A packed one that
+        is empty is of a session that could not be asked: coming back is no way around the limits.
+        """
         self.state = State.RESUMED
-        if allowance is not None:
-            self._messages = allowance.messages
-            self._commits = allowance.commits
-            self._housekeeping = allowance.housekeeping
-            self._stale = allowance.stale
+        if isinstance(luggage, Allowance):
+            self._messages = luggage.messages
+            self._commits = luggage.commits
+            self._housekeeping = luggage.housekeeping
+            self._stale = luggage.stale
+        elif isinstance(luggage, list):
+            buckets = self._messages, self._commits, self._housekeeping, self._stale
+            for bucket, tokens in zip(buckets, luggage or (0.0,) * len(buckets), strict=True):
+                bucket.fill(tokens, now)
 
     @property
     def is_seated(self) -> bool:

@@ -21,7 +21,9 @@ class TurnLimits:
     join_s: float
 
 
-class _Newcomer:
+class Newcomer:
+    """One in the queue."""
+
     __slots__ = ("granted", "informed", "join_by")
 
     def __init__(self) -> None:
@@ -37,8 +39,8 @@ class Turns:
 
     def __init__(self, limits: TurnLimits) -> None:
         self._limits = limits
-        self._waiting: OrderedDict[Tag, _Newcomer] = OrderedDict()
-        self._holding: OrderedDict[Tag, _Newcomer] = OrderedDict()
+        self._waiting: OrderedDict[Tag, Newcomer] = OrderedDict()
+        self._holding: OrderedDict[Tag, Newcomer] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._holding)
@@ -57,7 +59,7 @@ class Turns:
 
     def enter(self, tag: Tag) -> None:
         """Queue a newcomer behind all others."""
-        self._waiting[tag] = _Newcomer()
+        self._waiting[tag] = Newcomer()
 
     def leave(self, tag: Tag) -> None:
         """Forget a newcomer: it has joined or gone."""

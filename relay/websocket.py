@@ -7,38 +7,17 @@ library's.
 
 import asyncio
 import contextlib
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import assert_never
 
 from relay import frame, wire
-from relay.broker import Broker, Place
-from relay.clock import Clock
-from relay.errors import AuthenticationError, CloseCode, FrameError, RefusedError
+from relay.broker.later import Later
+from relay.errors import CloseCode, FrameError, RefusedError
 from relay.frame import Scanner
+from relay.hub import Hub
 from relay.library import Uncommon
-from relay.metrics import Metrics
-from relay.outlet import Outlet, SocketLimits
-from relay.returns import Returns
-from relay.session import (
-    Allowance,
-    Confirm,
-    Effect,
-    End,
-    Enter,
-    Forward,
-    Ignored,
-    Inform,
-    Reply,
-    Return,
-    Session,
-    SessionLimits,
-    State,
-)
+from relay.session import Session, State
 from relay.source import Source
-from relay.wheel import IDLE, Wheel
-from relay.wire import Commit, Need, Offer, Post, Resume
+from relay.visitor import Visitor
+from relay.wheel import IDLE
 
 try:
     from websockets.speedups import apply_mask
@@ -49,43 +28,25 @@ except ImportError:  # A build without the C extension.
 # peer would never read why.
 LINGER_S = 1.0
 _WHOLE_TEXT, _WHOLE_BINARY = frame.FIN | frame.TEXT, frame.FIN | frame.BINARY
+_WHOLE_PING, _WHOLE_PONG = frame.FIN | frame.PING, frame.FIN | frame.PONG
 _POST_SIZES = frozenset(wire.POST_HEADER.size + size for size in wire.POST_LENGTHS)
 _PING = frame.header(frame.FIN | frame.PING, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Hub:
-    """What all sockets of this process share."""
-
-    broker: Broker
-    wheel: "Wheel[Socket]"
-    clock: Clock
-    metrics: Metrics
-    session_limits: SessionLimits
-    limits: SocketLimits
-    nonce: Callable[[], bytes]
-    fault: Callable[[Exception], None]
-    returns: Returns
-    closed: Callable[["Socket"], None]
-
-
-class Socket(Outlet):
+class Socket(Visitor):
     """One connection after its handshake; a broker.Port and a fanout.Writer."""
 
     __slots__ = (
-        "_end_by", "_held", "_hub", "_others", "_pinged", "_place", "_scanner", "_seen",
-        "_session", "source", "turn",
+        "_end_by", "_held", "_others", "_pinged", "_scanner", "_seen", "source", "turn",
     )  # fmt: skip
 
     def __init__(
         self, hub: Hub, transport: asyncio.Transport, source: Source, hosts: tuple[str, ...]
     ) -> None:
-        super().__init__(transport, hub.limits, hub.clock, hub.metrics)
         now = hub.clock.now()
-        self._hub = hub
-        self._session = Session(hub.session_limits, source.messages, hosts, hub.nonce(), now)
+        session = Session(hub.session_limits, source.messages, hosts, hub.nonce(), now)
+        super().__init__(hub, transport, session)
         self._scanner = Scanner(wire.MAX_TEXT_BYTES)
-        self._place: Place | None = None
         self._held = bytearray()
         self._others: Uncommon | None = None
         self._seen = self._pinged = now
@@ -104,7 +65,10 @@ class Socket(Outlet):
         if self._end_by is not None:
             return
         try:
-            self._receive(data, self._clock.now())
+            if self._is_waiting:
+                self._held += data
+            else:
+                self._receive(data, self._clock.now())
         except FrameError as error:
             self.end(error.close_code)
         except Exception as exc:
@@ -133,8 +97,9 @@ class Socket(Outlet):
         """Tell the peer when to come back, and close."""
         self.abandon()
         self.deliver(wire.serialize_drain(retry_after_ms))
-        # The rooms end with the process: nobody is to be told that one after the other goes.
-        self._place = None
+        if not self._hub.broker.outlives:
+            # Nobody is to be told that one after the other goes.
+            self._place = None
         self.end(CloseCode.RESTART)
 
     def abort(self) -> None:
@@ -148,7 +113,11 @@ class Socket(Outlet):
         if self._end_by is not None:
             self.abort()
             return
-        self._perform(self._session.expire(now), now)
+        if self._is_waiting:
+            # Nothing is read from a peer that waits, and a hello whose answer is late was in time.
+            self._seen = now
+        else:
+            self._perform(self._session.expire(now), now)
         if self._end_by is None:
             if self._seen + limits.dead_s <= now:
                 self._metrics.dead += 1
@@ -193,11 +162,17 @@ class Socket(Outlet):
                 self._binary(apply_mask(data[start:end], data[start - 4 : start]), now)
             elif scanner.first == _WHOLE_TEXT:
                 self._text(apply_mask(data[start:end], data[start - 4 : start]), now)
-            else:
+            elif scanner.first == _WHOLE_PING:
+                payload = apply_mask(data[start:end], data[start - 4 : start])
+                self.control(frame.header(frame.FIN | frame.PONG, len(payload)) + payload)
+            elif scanner.first != _WHOLE_PONG:
                 self._uncommon(data[at:end], now)
             if self._end_by is not None:
                 return
             at = end
+            if self._is_waiting:
+                self._held += data[at:]
+                return
 
     def _binary(self, message: bytes, now: float) -> None:
         """Take one binary message. Hot for a post that may go: no effects (STYLE 2.8)."""
@@ -212,9 +187,12 @@ class Socket(Outlet):
             if fence == place.fence and session.may_post(now):
                 sealed = message[wire.POST_HEADER.size :]
                 try:
-                    place.post(reference, fence, sealed, now)
+                    seq = place.post(reference, fence, sealed, now)
                 except RefusedError as refusal:
                     self._perform(session.refused(refusal, reference), now)
+                else:
+                    if seq.__class__ is Later:
+                        self._wait_posted(seq, reference)
                 return
         self._perform(session.binary(message, 0 if place is None else place.fence, now), now)
 
@@ -226,7 +204,7 @@ class Socket(Outlet):
         self._perform(self._session.text(message, now), now)
 
     def _uncommon(self, raw: bytes, now: float) -> None:
-        """Let the library answer one control frame or take one fragment."""
+        """Let the library answer a close frame or take one fragment."""
         if self._others is None:
             self._others = Uncommon()
         taken = self._others.take(raw, self._scanner.limit)
@@ -243,99 +221,15 @@ class Socket(Outlet):
         elif taken.message is not None:
             (self._text if taken.is_text else self._binary)(taken.message, now)
 
-    def _perform(self, effects: list[Effect], now: float) -> None:
-        queue = deque(effects)
-        while queue:
-            effect = queue.popleft()
-            match effect:
-                case Reply(message):
-                    self._reply(message)
-                case Enter(room):
-                    try:
-                        self._place = self._hub.broker.enter(room, self, now)
-                    except RefusedError as refusal:
-                        queue.extend(self._session.refused(refusal, None))
-                    else:
-                        self._session.entered()
-                        self._scanner.limit = self._message_limit()
-                        self._metrics.hellos += 1
-                case Return(message):
-                    queue.extend(self._return(message, now))
-                case Confirm():
-                    if self._place is not None:
-                        self._place.confirm(now)
-                case Forward(message):
-                    queue.extend(self._forward(message, now))
-                case Inform():
-                    if self._place is not None:
-                        self._place.inform(now)
-                case Ignored():
-                    self._metrics.ignored += 1
-                case End(code):
-                    self.end(code)
-                case unreachable:
-                    assert_never(unreachable)
+    def _seated(self) -> None:
+        self._scanner.limit = self._hub.session_limits.max_commit_bytes + wire.MAX_HEADER_BYTES
 
-    def _return(self, message: Resume, now: float) -> list[Effect]:
-        """Give back a seat, or let the session in as one that is new."""
-        hub, room = self._hub, message.hello.room
-        try:
-            ticket, fence = hub.returns.open(message, now)
-            place = hub.broker.resume(room, ticket, fence, message.seq, self, now)
-        except AuthenticationError:
-            place = None
-        except RefusedError as refusal:
-            return self._session.refused(refusal, None)
-        if place is None:
-            return [Enter(room)]
-        self._place = place
-        luggage = place.luggage
-        self._session.resumed(luggage if isinstance(luggage, Allowance) else None)
-        place.keep(self._session.allowance)
-        self._scanner.limit = self._message_limit()
-        self._metrics.resumes += 1
-        return []
-
-    def _forward(self, message: Post | Commit | Offer | Need, now: float) -> list[Effect]:
-        place, session = self._place, self._session
-        assert place is not None
-        try:
-            match message:
-                case Post(reference, fence, sealed):
-                    place.post(reference, fence, sealed, now)
-                case Commit():
-                    place.commit(message, now)
-                    if session.state is State.UNJOINED:
-                        place.keep(session.allowance)
-                    session.committed(now)
-                case Offer():
-                    place.offer(message, now)
-                case Need():
-                    place.need(now)
-        except RefusedError as refusal:
-            self._metrics.refusals += 1
-            reference_ = None if isinstance(message, Need) else message.reference
-            return session.refused(refusal, reference_)
-        session.accepted()
-        return []
-
-    def _message_limit(self) -> int:
-        return self._hub.session_limits.max_commit_bytes + wire.MAX_HEADER_BYTES
-
-    def _reply(self, message: bytes) -> None:
-        if self._place is None:
-            self.deliver(message)
-        else:
-            self._place.send(message)
-
-    def _retire(self, now: float, *, is_leaving: bool) -> None:
-        """Give the place back, once; what was published before has then been written."""
-        self._session.lost()
-        place, self._place = self._place, None
-        if place is not None and is_leaving:
-            place.leave(now)
-        elif place is not None:
-            place.lost(now)
+    def _go_on(self) -> None:
+        held, self._held = bytes(self._held), bytearray()
+        if held and self._end_by is None:
+            self.data_received(held)
+        if not self._is_waiting and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def _linger(self) -> None:
         """Wait a moment for the peer to close, reading nothing any more."""
@@ -346,6 +240,9 @@ class Socket(Outlet):
         self._held = bytearray()
         self._others = None
         self.halt()
+        if self._is_waiting:
+            # Or its close would not be seen, and what it has sent would reset the connection.
+            self._transport.resume_reading()
         if self._transport.can_write_eof() and not self._transport.is_closing():
             # The peer may be gone without the transport knowing it yet.
             with contextlib.suppress(OSError):

@@ -39,6 +39,7 @@ _FRAME_HEADER = struct.Struct("!BBHQQ")
 _INFO_HEADER = struct.Struct("!BQB")
 _LENGTH = struct.Struct("!L")
 _ACK = struct.Struct("!B8sQ")
+FRAME_HEADER_BYTES, ACK_BYTES = _FRAME_HEADER.size, _ACK.size
 # The longest header that may stand before the sealed bytes of a client's message.
 MAX_HEADER_BYTES = _COMMIT_HEADER.size
 

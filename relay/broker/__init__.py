@@ -4,9 +4,12 @@ The contract, proved by tests/relay/broker/contract.py against every implementat
 
 - The rules are those of relay.room, atomically: of all operations on one room, whatever the
   connection or the process they come from, each sees the room as the one before has left it.
-- An operation takes effect at once or raises RefusedError and has changed nothing.
-- What follows from an operation has been given to the channels of the room when it returns, in
-  the order of the log: a channel sees sequence numbers in ascending order, each at most once.
+- An operation takes effect at once or raises RefusedError and has changed nothing; or it returns a
+  Later, and does the one or the other when that has its outcome. Whoever asked waits for it before
+  it asks for anything else.
+- What follows from an operation has been given to the channels of the room when it returns (when
+  its outcome comes), in the order of the log: a channel sees sequence numbers in ascending order,
+  each at most once. To one who is refused, what follows from that comes after its outcome.
 - ``attach`` comes before anything is sent to a tag, ``seat`` before it sees what is published;
   ``close`` and ``leave`` end what comes to it.
 - To leave or lose a place that is gone already does nothing. A place whose seat another session
@@ -16,6 +19,7 @@ The contract, proved by tests/relay/broker/contract.py against every implementat
 
 from typing import Protocol
 
+from relay.broker.later import Later
 from relay.errors import CloseCode
 from relay.pressure import Pressure
 from relay.tickets import Ticket
@@ -57,6 +61,13 @@ class Channel(Protocol):
         """End one session."""
 
 
+class Luggage(Protocol):
+    """What a session leaves with its seat."""
+
+    def pack(self, now: float) -> tuple[float, ...]:
+        """Return it as numbers that say the same on another node at this moment."""
+
+
 class Place(Protocol):
     """Where one session is in one room, and what it can do there."""
 
@@ -67,23 +78,27 @@ class Place(Protocol):
     def send(self, message: bytes) -> None:
         """Give the session a message of this node's own, after what was published before."""
 
-    def post(self, reference: Reference, fence: int, sealed: bytes, now: float) -> int:
+    def post(self, reference: Reference, fence: int, sealed: bytes, now: float) -> int | Later[int]:
         """Order an application message and return its number; raise RefusedError `stale`."""
 
-    def commit(self, message: Commit, now: float) -> None:
+    def commit(self, message: Commit, now: float) -> Later[None] | None:
         """Take a commit; raise RefusedError `state`, `stale`, `full` or `pace`."""
 
-    def offer(self, message: Offer, now: float) -> None:
+    def offer(self, message: Offer, now: float) -> Later[None] | None:
         """Keep a GroupInfo; raise RefusedError `stale`."""
 
-    def need(self, now: float) -> None:
+    def need(self, now: float) -> Later[None] | None:
         """Ask everybody else for a GroupInfo."""
 
     @property
     def luggage(self) -> object:
-        """What the session before this one kept with the seat, None if there is nothing."""
+        """What the session before this one kept with the seat, None if there is nothing.
 
-    def keep(self, luggage: object) -> None:
+        It is the luggage itself or, where that was packed, a list of its numbers; an empty one if
+        the session before this one could not be asked.
+        """
+
+    def keep(self, luggage: Luggage) -> None:
         """Keep something with the seat, for whoever resumes it."""
 
     def confirm(self, now: float) -> None:
@@ -102,7 +117,11 @@ class Place(Protocol):
 class Broker(Protocol):
     """Rooms, by whatever means (the module's docstring is the contract)."""
 
-    def enter(self, room_id: RoomId, port: Port, now: float) -> Place:
+    @property
+    def outlives(self) -> bool:
+        """Tell whether rooms go on when this process ends."""
+
+    def enter(self, room_id: RoomId, port: Port, now: float) -> "Place | Later[Place]":
         """Let a session into a room, unjoined; raise RefusedError `full` or `busy`."""
 
     def resume(
@@ -113,12 +132,13 @@ class Broker(Protocol):
         seen: int,
         port: Port,
         now: float,
-    ) -> Place | None:
+    ) -> "Place | Later[Place | None] | None":
         """Give a session the seat of a ticket, or None if the ticket is worth nothing.
 
         ``seen`` is the last number that its owner saw. ``fence``, where it is given, may restore
         a room of before the relay's restart (R28). The port has been given `resumed` and all that
-        follows when this returns, and the seat's last port was ended. Raises RefusedError `busy`.
+        follows when this returns (when its outcome comes), and the seat's last port was ended.
+        Raises RefusedError `busy`.
         """
 
     def relieve(self, pressure: Pressure) -> None:

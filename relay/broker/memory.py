@@ -6,7 +6,7 @@ Knows rooms by id and their channels; the rules are room's, the connections webs
 from collections.abc import Callable
 from typing import assert_never
 
-from relay.broker import Channel, Port
+from relay.broker import Channel, Luggage, Port
 from relay.effect import Close, Effect, Publish, Seat, Send
 from relay.errors import CloseCode, Reason, RefusedError
 from relay.pressure import Pressure
@@ -112,7 +112,7 @@ class MemoryPlace:
         """See Place."""
         return self._room.luggage(self._tag)
 
-    def keep(self, luggage: object) -> None:
+    def keep(self, luggage: Luggage) -> None:
         """See Place."""
         self._room.keep(self._tag, luggage)
 
@@ -141,6 +141,8 @@ class MemoryPlace:
 
 class MemoryBroker:
     """Every operation is synchronous: all of it has happened when it returns."""
+
+    outlives = False
 
     def __init__(
         self,

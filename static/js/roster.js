@@ -14,6 +14,7 @@ const UNSEATED_S = 60;
 const LEFT_S = 2;
 export const RANK_S = 0.3;
 const MAX_NICKS = 1024;
+const MAX_SEATS = 256;
 
 /** Seats and nicknames; leaves are handed in. */
 export class Roster {
@@ -37,13 +38,18 @@ export class Roster {
 
   /** @param {string} tag */
   present(tag) {
-    this.#away.set(tag, false);
+    this.#note(tag, false);
     this.#due.delete(tag);
   }
 
   /** @param {string} tag */
   away(tag) {
-    this.#away.set(tag, true);
+    this.#note(tag, true);
+  }
+
+  /** @param {string} tag @param {boolean} away */
+  #note(tag, away) {
+    if (this.#away.has(tag) || this.#away.size < MAX_SEATS) this.#away.set(tag, away);
   }
 
   /** @param {string} tag @param {number} now */

@@ -3,7 +3,7 @@
 from client.event import Member, Presence
 from client.link import Tag
 from client.mls import Member as Leaf
-from client.roster import LEFT_S, MAX_NICKS, UNSEATED_S, Roster
+from client.roster import LEFT_S, MAX_NICKS, MAX_SEATS, UNSEATED_S, Roster
 
 TAGS = [Tag(f"0x000{n}") for n in range(4)]
 LEAVES = [Leaf(n, tag, b"key%d" % n) for n, tag in enumerate(TAGS)]
@@ -71,3 +71,14 @@ def test_member_is_described() -> None:
     assert shown == Member(TAGS[0], "Ada", Presence.PRESENT, me=False, heard=True, silent=True)
     shown = roster.me(LEAVES[1], "Eve")
     assert shown == Member(TAGS[1], "Eve", Presence.PRESENT, me=True, heard=True)
+
+
+def test_relay_that_makes_up_seats_fills_no_memory() -> None:
+    roster = seated()
+    for number in range(10 * MAX_SEATS):
+        roster.present(Tag(f"0x{number:04x}"))
+    assert len(roster.connecting([])) == MAX_SEATS
+    roster.away(TAGS[0])
+    roster.present(TAGS[0])
+    assert roster.presence(TAGS[0]) is Presence.PRESENT
+    assert roster.presence(Tag("0xffff")) is Presence.GONE

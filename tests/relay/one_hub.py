@@ -9,6 +9,7 @@ from typing import Any, cast
 from relay.broker.memory import MemoryBroker
 from relay.clock import Clock
 from relay.fanout import Fan, RoomChannel
+from relay.hub import Hub
 from relay.limits import Rate
 from relay.metrics import Metrics
 from relay.outlet import Outlet, SocketLimits
@@ -19,7 +20,7 @@ from relay.session import SessionLimits
 from relay.source import Source, SourceLimits
 from relay.tickets import Tickets
 from relay.turn import TurnLimits
-from relay.websocket import Hub, Socket
+from relay.websocket import Socket
 from relay.wheel import Wheel
 from relay.wire import Life, Tag
 from tests.relay.raw import (
@@ -46,7 +47,7 @@ class FakeTransport:
         self.data = b""
         self.held = b""
         self.room = 1 << 30
-        self.aborted = self.eof = False
+        self.aborted = self.eof = self.is_paused = False
         self.protocol: Outlet | None = None
 
     @property
@@ -64,6 +65,13 @@ class FakeTransport:
 
     def is_closing(self) -> bool:
         return self.aborted
+
+    def pause_reading(self) -> None:
+        self.is_paused = True
+
+    def resume_reading(self) -> None:
+        assert not self.aborted
+        self.is_paused = False
 
     def write_eof(self) -> None:
         self.eof = True

@@ -1,41 +1,5 @@
-import pytest
-
-from relay.library import Uncommon, shake_hands
+from relay.library import Uncommon
 from tests.relay.raw import client_frame
-
-HEAD = (
-    b"GET /v1/connect HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
-
-
-def test_handshake_of_rfc_6455_section_1_3() -> None:
-    response = shake_hands(HEAD)
-    assert response is not None
-    assert response.startswith(b"HTTP/1.1 101 ")
-    assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in response
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        HEAD.replace(b"Version: 13", b"Version: 8"),
-        HEAD.replace(b"dGhlIHNhbXBsZSBub25jZQ==", b"short"),
-        HEAD.replace(b"Sec-WebSocket-Key", b"X-Key"),
-        HEAD.replace(b"Connection: Upgrade\r\n", b""),
-        HEAD[:-2],
-        b"?\r\n\r\n",
-    ],
-)
-def test_anything_else_is_no_handshake(head: bytes) -> None:
-    assert shake_hands(head) is None
-
-
-def test_extension_is_never_agreed_on() -> None:
-    offered = HEAD[:-2] + b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
-    response = shake_hands(offered)
-    assert response is not None
-    assert b"xtensions" not in response
 
 
 def test_fragments_become_one_message() -> None:

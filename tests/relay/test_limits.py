@@ -50,3 +50,21 @@ def test_full_bucket_may_be_forgotten() -> None:
     bucket.take(0.0)
     assert not bucket.is_full(0.5)
     assert bucket.is_full(1.0)
+
+
+def test_token_that_is_put_back_can_be_taken_again() -> None:
+    bucket, unlimited = Bucket(Rate(1.0, 1)), Bucket(Rate(0.0, 1))
+    for one in (bucket, unlimited):
+        assert one.take(0.0) == 0.0
+        one.put_back()
+        assert one.take(0.0) == 0.0
+    assert bucket.take(0.0) == 1.0
+    assert unlimited.take(0.0) == 0.0
+
+
+def test_bucket_is_filled_to_what_another_had() -> None:
+    bucket = Bucket(Rate(1.0, 5))
+    bucket.fill(2.5, 10.0)
+    assert bucket.level(11.0) == 3.5
+    bucket.fill(9.0, 11.0)
+    assert bucket.level(11.0) == 5.0

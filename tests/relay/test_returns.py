@@ -53,6 +53,16 @@ def test_r28_ticket_of_this_process_restores_nothing() -> None:
     assert world.returns.open(world.resume(START), NOW).fence == 41, "of the start's own second"
 
 
+def test_r28_log_that_is_lost_later_begins_it_anew() -> None:
+    world = World()
+    resume = world.resume(issued=START + 500)
+    assert world.returns.open(resume, NOW + 600).fence is None
+    world.returns.begin(START + 590, NOW + 660)
+    assert world.returns.open(resume, NOW + 600).fence == 41
+    assert world.returns.open(world.resume(issued=START + 595), NOW + 600).fence is None
+    assert world.returns.open(resume, NOW + 660).fence is None
+
+
 def test_r28_without_the_operators_key_nothing_is_restored() -> None:
     world = World(Tickets())
     assert world.returns.open(world.resume(), NOW).fence is None

@@ -41,8 +41,8 @@ def test_r27_ring_tells_what_it_has_after_a_number() -> None:
     ring = Ring(Rings(LIMITS))
     for seq in range(1, 7):
         ring.append(seq, b"%d" % seq, 0.0)
-    assert [kept.message for kept in ring.since(4)] == [b"5", b"6"]
-    assert [kept.seq for kept in ring.since(0)] == [3, 4, 5, 6]
+    assert [message for _, _, message in ring.since(4)] == [b"5", b"6"]
+    assert [seq for seq, _, _ in ring.since(0)] == [3, 4, 5, 6]
     assert ring.since(6) == []
 
 

@@ -386,9 +386,9 @@ class RoomMachine(RuleBasedStateMachine):
         for room in (home.room for home in self.broker._homes.values()):
             assert (room.seq, room.fence) == (len(self.log), self.fence())
             ring, kept = room._ring, room._ring.since(0)
-            assert [one.seq for one in kept] == list(range(room.seq - len(kept) + 1, room.seq + 1))
-            assert all(one.at > self.now - RING.age_s - 1.5 for one in kept)
-            assert ring.size == sum(len(one.message) for one in kept) == self.broker._rings.total
+            assert [one[0] for one in kept] == list(range(room.seq - len(kept) + 1, room.seq + 1))
+            assert all(one[1] > self.now - RING.age_s - 1.5 for one in kept)
+            assert ring.size == sum(len(one[2]) for one in kept) == self.broker._rings.total
             assert (len(kept) <= RING.frames, ring.size <= RING.bytes) == (True, True)
 
 

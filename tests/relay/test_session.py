@@ -69,7 +69,7 @@ def joined(source: Rate = NO_LIMIT) -> Session:
 def resumed(before: Session | None = None) -> Session:
     session = new_session()
     session.text(resume(), 0.0)
-    session.resumed(None if before is None else before.allowance)
+    session.resumed(None if before is None else before.allowance, 0.0)
     return session
 
 
@@ -119,7 +119,7 @@ def test_r27_resume_with_a_good_proof_returns() -> None:
     message = effect.message
     assert (message.ticket, message.mark, message.seq) == ("ticket", "mark", 7)
     assert message.hello.room == LINK.room
-    session.resumed(None)
+    session.resumed(None, 0.0)
     assert session.state is State.RESUMED
     assert session.deadline() is None
 

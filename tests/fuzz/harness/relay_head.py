@@ -5,9 +5,11 @@ request, one line per field, none of the hop's own, and a body of the length tha
 """
 
 import h11
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
 
+from relay import handshake
 from relay import head as heads
-from relay import library
 from relay.errors import HeadError
 
 HOP = (b"connection", b"expect", b"te", b"trailer", b"upgrade", b"transfer-encoding")
@@ -29,9 +31,23 @@ def run(data: bytes) -> None:
     assert heads.serialize(again) == heads.serialize(head)
     _check_h11(head, heads.serialize(head))
     if head.wants_websocket:
-        # As the door does: the head as it came; whatever it says, no exception but an answer.
-        answer = library.shake_hands(data)
+        # Whatever it says, no exception but an answer, and the library's if that has one.
+        answer = handshake.shake_hands(head)
         assert answer is None or answer.startswith(b"HTTP/1.1 101 ")
+        if answer is not None:
+            assert _accept(data) in (None, answer.split()[-1])
+
+
+def _accept(data: bytes) -> bytes | None:
+    """Return what the websockets library answers to the key, None if it refuses the head."""
+    server = ServerProtocol(extensions=None)
+    server.receive_data(data)
+    for request in server.events_received():
+        if isinstance(request, Request):
+            response = server.accept(request)
+            if response.status_code == 101:
+                return response.headers["Sec-WebSocket-Accept"].encode()
+    return None
 
 
 def _find_end(data: bytes) -> int:

@@ -1,0 +1,84 @@
+"""What is done inside Redis, one script for each operation on a log: it happens as a whole or not.
+
+Knows keys, numbers and sealed bytes. A log is a hash (b: its name, n: its last number, s and a:
+what was saved and at which number) and a stream whose ids are its numbers. Every key expires.
+"""
+
+# KEYS hash, stream, channel; ARGV born, at, milliseconds to keep, records.
+# Returns the last number and the moment, or nothing if the log is another or does not reach to at.
+APPEND = """
+local log = redis.call('HMGET', KEYS[1], 'b', 'n')
+if log[1] ~= ARGV[1] or tonumber(log[2]) < tonumber(ARGV[2]) then return false end
+local time = redis.call('TIME')
+local moment = time[1] .. string.format('%06d', time[2])
+local first = tonumber(log[2])
+for i = 4, #ARGV do
+  redis.call('XADD', KEYS[2], string.format('%.0f-0', first + i - 3), 't', moment, 'r', ARGV[i])
+end
+local last = redis.call('HINCRBY', KEYS[1], 'n', #ARGV - 3)
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
+if redis.call('PUBSUB', 'SHARDNUMSUB', KEYS[3])[2] > 1 then
+  local news = {ARGV[1], tostring(last), moment}
+  for i = 4, #ARGV do news[i] = ARGV[i] end
+  redis.call('SPUBLISH', KEYS[3], cmsgpack.pack(news))
+end
+return {last, moment}
+"""
+
+# KEYS hash, stream; ARGV born, at, milliseconds to keep. Only at 0 does it begin a log.
+# Returns born, the last number, what was saved ('' unless at is 0), and the stream after that; or
+# nothing if at is not 0 and the log is another or does not reach to it.
+FOLLOW = """
+local log = redis.call('HMGET', KEYS[1], 'b', 'n', 's', 'a')
+if tonumber(ARGV[2]) > 0 and (log[1] ~= ARGV[1] or tonumber(log[2]) < tonumber(ARGV[2])) then
+  return false
+end
+if not log[1] then
+  redis.call('HSET', KEYS[1], 'b', ARGV[1], 'n', 0)
+  log[1], log[2] = ARGV[1], 0
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
+local saved, at = '', tonumber(ARGV[2])
+if at == 0 and log[3] then saved, at = log[3], tonumber(log[4]) end
+local entries = redis.call('XRANGE', KEYS[2], string.format('%.0f-0', at + 1), '+')
+return {log[1], tonumber(log[2]), saved, entries}
+"""
+
+# KEYS hash, stream; ARGV born, at, milliseconds to keep. Returns what is after at, or nothing.
+CHECK = """
+local log = redis.call('HMGET', KEYS[1], 'b', 'n')
+if log[1] ~= ARGV[1] or tonumber(log[2]) < tonumber(ARGV[2]) then return false end
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
+return redis.call('XRANGE', KEYS[2], string.format('%.0f-0', ARGV[2] + 1), '+')
+"""
+
+# KEYS hash, stream; ARGV born, at, what is to be saved.
+SAVE = """
+local log = redis.call('HMGET', KEYS[1], 'b', 'a')
+if log[1] ~= ARGV[1] or tonumber(log[2] or 0) >= tonumber(ARGV[2]) then return end
+redis.call('HSET', KEYS[1], 's', ARGV[3], 'a', ARGV[2])
+redis.call('XTRIM', KEYS[2], 'MINID', string.format('%.0f-0', ARGV[2] + 1))
+"""
+
+# KEYS hash, stream; ARGV born, at.
+FORGET = """
+local log = redis.call('HMGET', KEYS[1], 'b', 'n')
+if log[1] == ARGV[1] and log[2] == ARGV[2] then redis.call('DEL', KEYS[1], KEYS[2]) end
+"""
+
+# KEYS nodes, era; ARGV node, seconds until one that is silent is gone, an era, seconds to keep.
+# Returns the moment, the era of this store and the nodes that are there.
+BEAT = """
+local time = redis.call('TIME')
+local moment = time[1] .. string.format('%06d', time[2])
+local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[2]))
+redis.call('ZADD', KEYS[1], now, ARGV[1])
+redis.call('EXPIRE', KEYS[1], 60)
+redis.call('SET', KEYS[2], ARGV[3], 'NX')
+redis.call('EXPIRE', KEYS[2], ARGV[4])
+return {moment, redis.call('GET', KEYS[2]), redis.call('ZRANGE', KEYS[1], 0, -1)}
+"""

@@ -1,0 +1,35 @@
+"""What all connections of one process share.
+
+Knows the parts by their types; what any of them does is its own.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from relay.broker import Broker
+from relay.clock import Clock
+from relay.metrics import Metrics
+from relay.outlet import SocketLimits
+from relay.returns import Returns
+from relay.session import SessionLimits
+from relay.wheel import Wheel
+
+if TYPE_CHECKING:
+    from relay.websocket import Socket
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """The parts that a socket works with; ``fault`` is told of what nobody expected."""
+
+    broker: Broker
+    wheel: "Wheel[Socket]"
+    clock: Clock
+    metrics: Metrics
+    session_limits: SessionLimits
+    limits: SocketLimits
+    nonce: Callable[[], bytes]
+    fault: Callable[[Exception], None]
+    returns: Returns
+    closed: Callable[["Socket"], None]
