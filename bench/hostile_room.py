@@ -3,13 +3,14 @@
     python -m bench.hostile_room [--rounds 5] [--seconds 25] [--honest 8] [--rate 40]
 
 One room, in every round the same number of seats, long enough for the relay to give up those who
-are half-open (20 s). Calm: beside the honest members a hundred and two
-others who listen. Hostile: of those a hundred are half-open (their link drops every packet, so
-that nothing is ever acknowledged and nobody says goodbye), one reads a few bytes a second and comes
-back when it is cut, and one posts as fast as it is let, far beyond its limits, and comes back when
-it is closed. Rounds are interleaved, each with a relay of its own. Latency is from before the send
-of one honest member to after the receipt of each other one. The crowd is a process of its own, with
-less right to the processor than the relay, as it would be on its own machine.
+are half-open (20 s). Calm: beside the honest members a hundred and two others who listen. Hostile:
+of those a hundred are half-open (their link drops every packet, so that nothing is ever
+acknowledged and nobody says goodbye), one reads a few bytes a second and comes back when it is cut,
+and one posts as fast as it is let, far beyond its limits, and comes back when it is closed. (The
+honest may well be better off then: nobody reads so much.) Rounds are interleaved, each with a relay
+of its own. Latency is from before the send of one honest member to after the receipt of each other
+one. The crowd is a process of its own, with less right to the processor than the relay, as it would
+be on its own machine.
 
 Ends with 1 if anything was lost, doubled or out of order, or if the hostile 99th percentile is
 three times the calm one or more (medians over the rounds).
@@ -29,10 +30,19 @@ from itertools import zip_longest
 
 from nacl.signing import SigningKey
 
-from tests.attack.attacker import BINARY, FIN, Visitor, go_deaf, quick_frame
+from tests.attack.attacker import BINARY, FIN, PING, PONG, TEXT, Visitor, go_deaf, quick_frame
 from tests.attack.target import OPEN, Target, serving
 from tests.relay import raw
-from tests.relay.raw import PATIENCE_S, SEALED, Closed, Link, Member, new_reference, post_bytes
+from tests.relay.raw import (
+    PATIENCE_S,
+    SEALED,
+    Closed,
+    Link,
+    Member,
+    client_frame,
+    new_reference,
+    post_bytes,
+)
 
 HALF_OPEN = 100
 ALLOWED = 3.0
@@ -116,7 +126,9 @@ def play(kind: str, honest: int, seconds: float, rate: float) -> Round:
         try:
             assert others.stdout is not None
             assert others.stdout.readline() == b"here\n"
-            return measure(relay, members, seconds, rate)
+            done = measure(relay, members, seconds, rate, len(members) + HALF_OPEN + 2)
+            assert others.poll() is None, "the others went away by themselves"
+            return done
         finally:
             others.kill()
             others.communicate()
@@ -124,9 +136,8 @@ def play(kind: str, honest: int, seconds: float, rate: float) -> Round:
                 member.sock.close()
 
 
-def measure(relay: Target, members: list[Visitor], seconds: float, rate: float) -> Round:
+def measure(relay: Target, members: list[Member], seconds: float, rate: float, fence: int) -> Round:
     """Let honest members post in turn; note when each of the others has it."""
-    fence = len(members) + HALF_OPEN + 2
     done = Round()
     sent_at: dict[bytes, float] = {}
     # By speaker, what it has said; by listener, all that it has heard, in that order.
@@ -166,8 +177,9 @@ def measure(relay: Target, members: list[Visitor], seconds: float, rate: float) 
         while len(done.latencies_s) < turn * (len(members) - 1) and time.perf_counter() < until:
             listen(time.perf_counter() + 0.1)
     assert relay.is_alive
+    whose = {sealed: speaker for speaker, texts in enumerate(said) for sealed in texts}
     done.lost = sum(
-        count_lost(said[speaker], [each for each in heard[listener] if each in set(said[speaker])])
+        count_lost(said[speaker], [each for each in heard[listener] if whose[each] == speaker])
         for speaker in range(len(members))
         for listener in range(len(members))
         if speaker != listener
@@ -180,12 +192,16 @@ def count_lost(said: list[bytes], heard: list[bytes]) -> int:
     return sum(1 for one, other in zip_longest(said, heard) if one != other)
 
 
-def ready(member: Visitor) -> list[bytes]:
-    """Return the messages that are there, without waiting for the next."""
-    messages = [member.message()]
+def ready(member: Member) -> list[bytes]:
+    """Read once, answer pings, and return the messages that are there; raises Closed."""
+    member._more()
+    messages = []
     while (found := member._parse()) is not None:
         opcode, payload = found
-        if opcode in (0x1, 0x2):
+        if opcode == PING:
+            member.pings += 1
+            member.raw(client_frame(PONG, payload))
+        elif opcode in (TEXT, BINARY):
             messages.append(payload)
     return messages
 
@@ -231,12 +247,22 @@ def misbehave(slow: Member, flooder: Member) -> None:
             ):
                 flooder = comes_back(flooder)
             time.sleep(0.01)
-        slow.sock.setblocking(False)
-        with suppress(BlockingIOError):
-            if not slow.sock.recv(200):
-                slow = comes_back(slow)
-                slow.fence = fence
-        slow.sock.settimeout(30)
+        if not reads_a_little(slow):
+            slow = comes_back(slow)
+            slow.fence = fence
+
+
+def reads_a_little(slow: Member) -> bool:
+    """Take a few bytes if there are any; return whether the connection stands."""
+    slow.sock.setblocking(False)
+    try:
+        return bool(slow.sock.recv(200))
+    except BlockingIOError:
+        return True
+    except ConnectionError:
+        return False
+    finally:
+        slow.sock.settimeout(PATIENCE_S)
 
 
 def comes_back(member: Member) -> Member:

@@ -102,3 +102,26 @@ def test_a_write_would_be_found(tmp_path: Path) -> None:
     )
     trace.write_text("\n".join(lines))
     assert writes(trace) == (list(lines[3:]), 6)
+
+
+def test_system_has_counted_no_write() -> None:
+    """The same by the system's own account, which needs no strace; sockets do not count there."""
+    relay = start(*OPEN).warm_up()
+    try:
+        before = written(relay)
+        exchange.everything(relay)
+        after = written(relay)
+    except PermissionError:
+        pytest.skip("nobody may look at the relay's account from here")
+    finally:
+        code, out, err = relay.stop()
+    assert (code, out, err) == (0, "", "")
+    figures.note("written by a relay, in bytes", f"{after['wchar'] - before['wchar']}")
+    assert after == before
+
+
+def written(relay: Target) -> dict[str, int]:
+    """Return how much, and how often, the process has written, and what of it was for a disk."""
+    lines = Path(f"/proc/{relay.pid}/io").read_text().splitlines()
+    account = {name: int(value) for name, value in (line.split(": ") for line in lines)}
+    return {name: account[name] for name in ("wchar", "syscw", "write_bytes")}

@@ -2,7 +2,6 @@
 
 import resource
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,46 +9,15 @@ import pytest
 from tests.attack import figures
 from tests.attack.attacker import BINARY, FIN, TEXT, Visitor, crowd, quick_frame
 from tests.attack.honest import honest_pair
-from tests.attack.target import OPEN, Target, flooding, serving
-from tests.relay.raw import (
-    PATIENCE_S,
-    Closed,
-    commit_bytes,
-    from_b64url,
-    new_link,
-    offer_bytes,
-    post_bytes,
-)
-
-MIB = 1 << 20
-FREE = (*OPEN, "--message-rate=0", "--commit-interval=0", "--room-commit-interval=0")
-SHORT = r"(WARNING relay memory is short[^\n]*\n)*"
+from tests.attack.swelling import FREE, MIB, SHORT, fill, may_found, post_large, resting_bytes
+from tests.attack.target import flooding, serving
+from tests.relay.raw import PATIENCE_S, Closed, commit_bytes, new_link, offer_bytes
 
 
 @pytest.fixture(scope="module")
 def base() -> int:
     """Return what a relay holds in which nothing goes on, in bytes."""
-    with serving(*FREE) as calm:
-        return calm.rss_kb() * 1024
-
-
-def fill(visitor: Visitor, size: int) -> int:
-    """Post so many bytes, acknowledged one by one; the visitor knows the last number then."""
-    sent = 0
-    while sent < size:
-        post_large(visitor)
-        sent += 4141
-    return sent
-
-
-def post_large(visitor: Visitor) -> int:
-    """Post once; return how many seats have gone away since."""
-    visitor.raw(quick_frame(FIN | BINARY, post_bytes(visitor.fence, bytes(28 + 4096))))
-    away = 0
-    while (message := visitor.message())[0] != 0x13:
-        away += message.startswith(b'{"type":"away"')
-    visitor.seq = int.from_bytes(message[9:], "big")
-    return away
+    return resting_bytes()
 
 
 def test_ring_memory() -> None:
@@ -82,15 +50,6 @@ def test_ring_memory_over_an_hour() -> None:
                 while time.monotonic() < until:
                     for member in members:
                         cost.sent += fill(member, MIB)
-
-
-def may_found(relay: Target) -> bool:
-    """Try to open a room of one's own."""
-    with suppress(Closed, ConnectionError), Visitor(relay.port) as stranger:
-        if stranger.handshake() == 101:
-            stranger.say_hello(from_b64url(stranger.json()["nonce"]))
-            return bool(stranger.json()["type"] == "welcome")
-    return False
 
 
 def test_memory_cap_sheds_new_ones_and_keeps_old_ones(base: int) -> None:

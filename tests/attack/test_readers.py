@@ -92,6 +92,7 @@ def hear(visitor: Visitor, count: int) -> None:
 
 def test_a_hundred_that_never_read(relay: Target) -> None:
     """What they cost at most is what each may be behind, for as long as it may be."""
+    before = relay.rss_kb()
     with honest_pair(relay.port) as pair:
         deaf = [Visitor(relay.port, pair.one.link, receive_buffer=4096).join() for _ in range(100)]
         with crowd(*deaf), flooding(relay, "a hundred that never read", 100 * READER_KB) as cost:
@@ -105,6 +106,10 @@ def test_a_hundred_that_never_read(relay: Target) -> None:
                 assert time.monotonic() - began < PATIENCE_S
             assert cost.sent < UNREAD_BYTES
         figures.note("one that never reads", f"{cost.grown_kb / 100:.0f} kB each at most")
+    until = time.monotonic() + 3 * PATIENCE_S
+    while relay.rss_kb() - before >= MOST_KB:
+        assert time.monotonic() < until, "not all of it is given back"
+        time.sleep(0.1)
 
 
 def large_room(relay: Target, sessions: int) -> list[Visitor]:

@@ -49,3 +49,11 @@ def test_command_runs_from_the_wheel_alone(wheel: Path, tmp_path: Path) -> None:
     where, link = done.stdout.splitlines()
     assert where == f"{tmp_path}/client/words.py 1024"
     assert link.startswith("http://127.0.0.1:8000/#")
+
+
+def test_wheel_is_the_same_whenever_it_is_built(wheel: Path, tmp_path: Path) -> None:
+    """Whoever builds it from the sources can compare it with the one that is handed out."""
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (again,) = tmp_path.glob("*.whl")
+    assert (again.name, again.read_bytes()) == (wheel.name, wheel.read_bytes())
