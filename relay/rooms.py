@@ -6,6 +6,7 @@ Knows settings, random values, wall time and keys; what a room does is the broke
 import secrets
 import time
 from collections.abc import Callable
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from relay.broker import Channel
@@ -98,7 +99,16 @@ def in_redis(
         left = config.restore_for - (time.time() - since)
         returns.begin(since, clock.now() + max(0.0, left))
 
-    log = RedisLog(config.broker, node, config.away_for + KEEP_S, clock, renew, time.time, fault)
+    log = RedisLog(
+        config.broker,
+        _format(config),
+        node,
+        config.away_for + KEEP_S,
+        clock,
+        renew,
+        time.time,
+        fault,
+    )
     broker = SharedBroker(
         room_limits(config),
         ring_limits(config),
@@ -112,6 +122,15 @@ def in_redis(
     broker.forgot = lambda: renew(time.time())
     log.broker = broker
     return broker, log
+
+
+def _format(config: RelayConfig) -> str:
+    """Name what nodes must agree on to do the same with the same log."""
+    from relay.broker.replica import RULES
+    from relay.snapshot import FORMAT
+
+    agreed = RULES, FORMAT, room_limits(config), config.ring_frames
+    return blake2b(repr(agreed).encode(), digest_size=8).hexdigest()
 
 
 def _ticket(tickets: Tickets) -> Callable[[RoomId, Life, Tag, int], str]:

@@ -19,12 +19,11 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from relay.broker import scripts
 from relay.broker.operation import Node
-from relay.broker.redis_line import TIMEOUT_S, Line
+from relay.broker.redis_line import TIMEOUT_S, Keyspace, Line
 from relay.broker.shared import SharedBroker
 from relay.broker.shared_log import Entry
 from relay.clock import Clock
 from relay.errors import BrokerError
-from relay.snapshot import FORMAT
 
 # A node beats so often, and is gone for the others when it has not for so long.
 BEAT_S = 1.0
@@ -39,7 +38,6 @@ REFUSED_S = 1.0
 ERA_S = 24 * 3600
 # Many commands in one write, and in one turn of Redis's loop; what is more waits for the next.
 MAX_BATCH = 512
-PREFIX = f"beacon:{FORMAT}:"
 _SCRIPTS = (
     scripts.APPEND, scripts.FOLLOW, scripts.CHECK, scripts.SAVE, scripts.FORGET, scripts.BEAT,
 )  # fmt: skip
@@ -55,13 +53,18 @@ class Command:
 
 
 class RedisLog:
-    """See shared_log.SharedLog; ``era`` is told the wall time since when there is this store."""
+    """See shared_log.SharedLog.
+
+    ``format_`` is the same for nodes that do the same with the same log; ``era`` is told the wall
+    time since when there is this store.
+    """
 
     def __init__(
-        self, url: str, node: Node, keep_s: float, clock: Clock, era: Callable[[float], None],
-        wall: Callable[[], float], fault: Callable[[Exception], None],
+        self, url: str, format_: str, node: Node, keep_s: float, clock: Clock,
+        era: Callable[[float], None], wall: Callable[[], float], fault: Callable[[Exception], None],
     ) -> None:  # fmt: skip
         self._line = Line(url)
+        self._names = Keyspace(format_, "")
         self.offset = 0.0
         self.broker: SharedBroker
         self._node = node
@@ -136,7 +139,7 @@ class RedisLog:
 
     def save(self, name: bytes, born: bytes, at: int, saved: bytes) -> None:
         """See SharedLog."""
-        self._ask(scripts.SAVE, _keys(name), [born, at, saved], lambda _: None)
+        self._ask(scripts.SAVE, self._names.keys(name), [born, at, saved], lambda _: None)
 
     def leave(self, name: bytes, born: bytes, at: int, *, is_over: bool) -> None:
         """See SharedLog."""
@@ -145,7 +148,7 @@ class RedisLog:
         self._unsubscribe.append(name)
         self._rouse()
         if is_over:
-            self._ask(scripts.FORGET, _keys(name), [born, at], lambda _: None)
+            self._ask(scripts.FORGET, self._names.keys(name), [born, at], lambda _: None)
 
     async def _run(self) -> None:
         """Serve, and serve again whenever something has broken."""
@@ -178,6 +181,7 @@ class RedisLog:
         await self._line.connect()
         if not may_persist:
             await self._line.refuse_persistence()
+        self._names = Keyspace(self._names.format, await self._line.store())
         self._shas = dict(zip(_SCRIPTS, await self._line.call(_LOADS), strict=True))
         await self._beat()
 
@@ -205,7 +209,9 @@ class RedisLog:
     async def _keep_beating(self, listener: AbstractConnection) -> None:
         while True:
             await asyncio.sleep(BEAT_S)
-            words = self._script(scripts.BEAT, [_NODES, _ERA], self._beat_words())
+            words = self._script(
+                scripts.BEAT, [self._names.nodes, self._names.era], self._beat_words()
+            )
             self._queue.append(Command(words, self._beaten))
             self._rouse()
             await listener.send_command("PING")
@@ -220,7 +226,7 @@ class RedisLog:
                 ("SSUBSCRIBE", self._subscribe),
             ):
                 if names:
-                    channels = [_channel(name) for name in names]
+                    channels = [self._names.channel(name) for name in names]
                     names.clear()
                     await listener.send_command(word, *channels)
             await self._flush()
@@ -259,9 +265,9 @@ class RedisLog:
             match message:
                 case [b"smessage", channel, data]:
                     born, last, moment, *records = msgpack.unpackb(data, raw=True)
-                    self._reached(_name(channel), born, int(last), moment, records)
+                    self._reached(self._names.name(channel), born, int(last), moment, records)
                 case [b"ssubscribe", channel, _]:
-                    name = _name(channel)
+                    name = self._names.name(channel)
                     wanted = self._follows.pop(name, None)
                     if wanted is not None:
                         self._ask_follow(name, *wanted)
@@ -278,13 +284,15 @@ class RedisLog:
     def _append(self, name: bytes, born: bytes, at: int, records: list[bytes]) -> None:
         def answered(answer: Any) -> None:
             if isinstance(answer, ResponseError):
+                # What was to follow this record goes again behind it, or its number would be past.
+                self._appends.pop((name, born), None)
                 self._refused(name)
             elif answer is None:
                 self.broker.lost(name, self._clock.now())
             else:
                 self._reached(name, born, answer[0], answer[1], records)
 
-        keys = [*_keys(name), _channel(name)]
+        keys = [*self._names.keys(name), self._names.channel(name)]
         self._ask(scripts.APPEND, keys, [born, at, self._keep_ms, *records], answered)
 
     def _ask_follow(self, name: bytes, born: bytes, at: int) -> None:
@@ -299,7 +307,7 @@ class RedisLog:
             found, head, saved, entries = answer
             self.broker.followed(name, found, head, saved or None, _entries(entries), now)
 
-        self._ask(scripts.FOLLOW, _keys(name), [born, at, self._keep_ms], answered)
+        self._ask(scripts.FOLLOW, self._names.keys(name), [born, at, self._keep_ms], answered)
 
     def _check(self) -> None:
         checks, self._checks = self._checks, {}
@@ -316,7 +324,7 @@ class RedisLog:
             else:
                 self.broker.reached(name, born, _entries(answer), self._clock.now())
 
-        self._ask(scripts.CHECK, _keys(name), [born, at, self._keep_ms], answered)
+        self._ask(scripts.CHECK, self._names.keys(name), [born, at, self._keep_ms], answered)
 
     def _reached(
         self, name: bytes, born: bytes, last: int, moment: bytes, records: list[bytes]
@@ -337,7 +345,7 @@ class RedisLog:
         return [self._node, DEAD_S, era, ERA_S]
 
     async def _beat(self) -> None:
-        words = self._script(scripts.BEAT, [_NODES, _ERA], self._beat_words())
+        words = self._script(scripts.BEAT, [self._names.nodes, self._names.era], self._beat_words())
         (answer,) = await self._line.call([words])
         self._beaten(answer)
 
@@ -352,21 +360,6 @@ class RedisLog:
             self._era = era
             self._tell_era(float(era.rpartition(b":")[2]))
         self.broker.alive({Node(node) for node in nodes}, now)
-
-
-_NODES, _ERA = f"{PREFIX}nodes", f"{PREFIX}era"
-
-
-def _keys(name: bytes) -> list[Any]:
-    return [f"{PREFIX}{{{name.hex()}}}:hash", f"{PREFIX}{{{name.hex()}}}:stream"]
-
-
-def _channel(name: bytes) -> str:
-    return f"{PREFIX}{{{name.hex()}}}"
-
-
-def _name(channel: bytes) -> bytes:
-    return bytes.fromhex(channel.decode().rpartition("{")[2].rstrip("}"))
 
 
 def _entries(found: list[Any]) -> list[Entry]:

@@ -4,7 +4,9 @@ Knows commands, answers and time limits; never what a script does.
 """
 
 import asyncio
+import re
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
@@ -17,6 +19,42 @@ from relay.errors import BrokerError
 # Nothing that is asked here takes long: later than this, it is as good as gone.
 TIMEOUT_S = 2.0
 _PERSISTENCE = "save", "appendonly"
+
+
+@dataclass(frozen=True, slots=True)
+class Keyspace:
+    """The names of everything in one store.
+
+    ``format`` is the same for nodes that do the same with the same log; ``store`` is one run of one
+    Redis: what another has taken over may lack what this one had said, and is another log (R26).
+    """
+
+    format: str
+    store: str
+
+    @property
+    def nodes(self) -> str:
+        return f"{self._prefix}nodes"
+
+    @property
+    def era(self) -> str:
+        return f"{self._prefix}era"
+
+    def keys(self, name: bytes) -> list[str]:
+        """Return the keys of a log, which one node of a cluster holds together."""
+        return [f"{self._prefix}{{{name.hex()}}}:{part}" for part in ("hash", "stream")]
+
+    def channel(self, name: bytes) -> str:
+        """Return where the news of a log comes."""
+        return f"{self._prefix}{{{name.hex()}}}"
+
+    def name(self, channel: bytes) -> bytes:
+        """Return whose channel this is."""
+        return bytes.fromhex(channel.decode().rpartition("{")[2].rstrip("}"))
+
+    @property
+    def _prefix(self) -> str:
+        return f"beacon:{self.format}:{self.store}:"
 
 
 class Line:
@@ -64,6 +102,16 @@ class Line:
                 except ResponseError as error:
                     answers.append(error)
         return answers
+
+    async def store(self) -> str:
+        """Return the name of this run of this Redis; raise RedisError if it does not say."""
+        (answer,) = await self.call([["INFO", "server"]])
+        if isinstance(answer, ResponseError):
+            raise answer
+        found = re.search(rb"^run_id:([0-9a-f]{16})", answer, re.MULTILINE)
+        if found is None:
+            raise ResponseError("no run_id")
+        return found[1].decode()
 
     async def refuse_persistence(self) -> None:
         """Raise BrokerError if this Redis writes to a disk, or does not say."""

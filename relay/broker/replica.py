@@ -19,6 +19,9 @@ from relay.ring import Rings
 from relay.room import Draw, Room, RoomLimits
 from relay.wire import LIFE_BYTES, Life, RoomId, Tag, serialize_ack
 
+# What an operation does to a room: raised whenever the same log would make another one, so that
+# nodes of both kinds share none. (Rooms then go on as after a restart of the relay.)
+RULES = 1
 # Nodes whose last number is remembered: of those that are gone the oldest go first.
 MAX_NODES = 256
 

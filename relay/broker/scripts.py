@@ -28,21 +28,23 @@ return {last, moment}
 
 # KEYS hash, stream; ARGV born, at, milliseconds to keep. Only at 0 does it begin a log.
 # Returns born, the last number, what was saved ('' unless at is 0), and the stream after that; or
-# nothing if at is not 0 and the log is another or does not reach to it.
+# nothing if at is not 0 and the log is another or does not reach to it. A log of which a part is
+# gone is none.
 FOLLOW = """
 local log = redis.call('HMGET', KEYS[1], 'b', 'n', 's', 'a')
-if tonumber(ARGV[2]) > 0 and (log[1] ~= ARGV[1] or tonumber(log[2]) < tonumber(ARGV[2])) then
-  return false
-end
-if not log[1] then
+local at, saved = tonumber(ARGV[2]), ''
+if at > 0 and (log[1] ~= ARGV[1] or tonumber(log[2]) < at) then return false end
+local known = at
+if at == 0 and log[3] then saved, known = log[3], tonumber(log[4]) end
+local entries = redis.call('XRANGE', KEYS[2], string.format('%.0f-0', known + 1), '+')
+local is_whole = log[1] and #entries == tonumber(log[2]) - known
+if not is_whole and at == 0 then
+  redis.call('DEL', KEYS[1], KEYS[2])
   redis.call('HSET', KEYS[1], 'b', ARGV[1], 'n', 0)
-  log[1], log[2] = ARGV[1], 0
+  log[1], log[2], saved, entries = ARGV[1], 0, '', {}
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
-local saved, at = '', tonumber(ARGV[2])
-if at == 0 and log[3] then saved, at = log[3], tonumber(log[4]) end
-local entries = redis.call('XRANGE', KEYS[2], string.format('%.0f-0', at + 1), '+')
 return {log[1], tonumber(log[2]), saved, entries}
 """
 

@@ -145,11 +145,9 @@ class SharedBroker:
     ) -> None:
         """Have an operation done; it goes out as soon as the log is there."""
         number = self._cipher.next()
-        record = self._cipher.seal(home.name, number, op.serialize(operation))
-        wanted = home.wanted[number] = Wanted(record, operation, done, now + PATIENCE_S)
+        wanted = home.wanted[number] = Wanted(operation, done, now + PATIENCE_S)
         if home.is_live:
-            wanted.is_sent = True
-            self._log.append(home.name, home.born, home.at, record)
+            self._send(home, number, wanted)
         elif home.replica is None and len(home.wanted) == 1 and not self.is_down:
             self._follow(home)
         self._wheel.wait(home, now + PATIENCE_S)
@@ -186,8 +184,7 @@ class SharedBroker:
         home.is_live = True
         for number, wanted in list(home.wanted.items()):
             if not home.replica.has_heard(self.node, number):
-                wanted.is_sent = True
-                self._log.append(name, born, home.at, wanted.record)
+                self._send(home, number, wanted)
         for tag, visit in home.abandoned(self.node):
             self.want(home, op.Lost(new_seed(), tag, visit, ()), now)
         if home.is_behind:
@@ -254,6 +251,13 @@ class SharedBroker:
                     self.want(home, op.Gone(new_seed(), node), now)
             self._settle(home, now)
 
+    def _send(self, home: Home, number: int, wanted: Wanted) -> None:
+        if wanted.record is None:
+            # Once, for this log and no other: the number is a nonce.
+            plain = op.serialize(wanted.operation)
+            wanted.record = self._cipher.seal(home.bound, number, plain)
+        self._log.append(home.name, home.born, home.at, wanted.record)
+
     def _follow(self, home: Home) -> None:
         if home.replica is None:
             # A log that was named so when this was asked before may have come and gone since: the
@@ -275,7 +279,7 @@ class SharedBroker:
     def _replica(self, home: Home, saved: bytes | None) -> Replica:
         state = None
         if saved is not None:
-            _, _, plain = self._cipher.open(home.name + b"saved", saved)
+            _, _, plain = self._cipher.open(home.bound + b"saved", saved)
             state = msgpack.unpackb(plain, strict_map_key=False)
         return Replica(home.room_id, self._limits, self._rings, self._sealers, home.born, state)
 
@@ -296,7 +300,7 @@ class SharedBroker:
 
     def _apply(self, home: Home, replica: Replica, entry: Entry, now: float) -> None:
         try:
-            node, number, plain = self._cipher.open(home.name, entry.record)
+            node, number, plain = self._cipher.open(home.bound, entry.record)
             operation = op.parse(plain)
         except AuthenticationError:
             self.forged += 1
@@ -325,7 +329,7 @@ class SharedBroker:
 
     def _save(self, home: Home, replica: Replica) -> None:
         plain = bytes(msgpack.packb(replica.dump()))
-        saved = self._cipher.seal(home.name + b"saved", self._cipher.next(), plain)
+        saved = self._cipher.seal(home.bound + b"saved", self._cipher.next(), plain)
         self._log.save(home.name, home.born, replica.at, saved)
 
     def _expire(self, home: Home, now: float) -> None:
@@ -336,7 +340,7 @@ class SharedBroker:
             if isinstance(wanted.operation, op.Enter | op.Resume):
                 # It may have got there all the same: then it is undone when it comes.
                 wanted.done = None
-                if not wanted.is_sent:
+                if wanted.record is None:
                     del home.wanted[number]
                 done(Done(refusal=_busy()))
         replica = home.replica

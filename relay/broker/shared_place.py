@@ -46,11 +46,11 @@ class Desk(Protocol):
 class Wanted:
     """An operation on its way, and who waits for it until when."""
 
-    record: bytes
     operation: Operation
     done: Callable[[Done], None] | None
     until: float
-    is_sent: bool = False
+    # As it was sent, None before that.
+    record: bytes | None = None
 
 
 class Home:
@@ -78,6 +78,11 @@ class Home:
         self.ahead: dict[int, Entry] = {}
         self.check_at = now + CHECK_S
         self.turn = IDLE
+
+    @property
+    def bound(self) -> bytes:
+        """What is sealed here is sealed for: this room, and this log of it."""
+        return self.name + self.born
 
     @property
     def at(self) -> int:

@@ -153,7 +153,7 @@ class History:
         """Do what has come since."""
         for entry in entries[len(self.steps) - 1 :]:
             try:
-                node, number, plain = self._cipher.open(self.name, entry.record)
+                node, number, plain = self._cipher.open(self.name + self.born, entry.record)
                 operation = op.parse(plain)
             except AuthenticationError:
                 self.replica.skip()

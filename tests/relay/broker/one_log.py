@@ -124,7 +124,7 @@ class ListLog:
 
     def _save(self, name: bytes, born: bytes, at: int, saved: bytes) -> None:
         log = self.store.logs.get(name)
-        if log is not None and log.born == born:
+        if log is not None and log.born == born and (log.saved is None or log.saved[0] < at):
             log.saved = at, saved
             log.entries = [entry for entry in log.entries if entry.number > at]
 
