@@ -20,7 +20,7 @@ from relay.broker.later import Later
 from relay.broker.operation import Node, Operation
 from relay.broker.replica import Done, Replica, Sealers
 from relay.broker.shared_log import Entry, SharedLog
-from relay.broker.shared_place import CHECK_S, Home, SharedPlace, Wanted, new_seed
+from relay.broker.shared_place import CHECK_S, Home, SharedPlace, Wanted, busy, new_seed
 from relay.errors import AuthenticationError, CloseCode, Reason, RefusedError
 from relay.pressure import Pressure
 from relay.ring import RingLimits, Rings
@@ -85,7 +85,7 @@ class SharedBroker:
 
         def entered(done: Done) -> None:
             if done.tag is None or done.refusal is not None:
-                later.settle(done.refusal or _busy())
+                later.settle(done.refusal or busy())
                 return
             place = self._seat(home, done.tag, port, None)
             home.perform(done.effects)
@@ -183,8 +183,8 @@ class SharedBroker:
             return
         home.is_live = True
         for number, wanted in list(home.wanted.items()):
-            if not home.replica.has_heard(self.node, number):
-                self._send(home, number, wanted)
+            # What the log has of it was done by now, and is wanted no more.
+            self._send(home, number, wanted)
         for tag, visit in home.abandoned(self.node):
             self.want(home, op.Lost(new_seed(), tag, visit, ()), now)
         if home.is_behind:
@@ -333,16 +333,7 @@ class SharedBroker:
         self._log.save(home.name, home.born, replica.at, saved)
 
     def _expire(self, home: Home, now: float) -> None:
-        for number, wanted in list(home.wanted.items()):
-            done = wanted.done
-            if done is None or wanted.until > now:
-                continue
-            if isinstance(wanted.operation, op.Enter | op.Resume):
-                # It may have got there all the same: then it is undone when it comes.
-                wanted.done = None
-                if wanted.record is None:
-                    del home.wanted[number]
-                done(Done(refusal=_busy()))
+        home.lose_patience(now)
         replica = home.replica
         if replica is None or not home.is_live:
             return
@@ -394,7 +385,7 @@ class SharedBroker:
         wanted, home.wanted = list(home.wanted.values()), {}
         for one in wanted:
             if one.done is not None and isinstance(one.operation, op.Enter | op.Resume):
-                one.done(Done(refusal=_busy()))
+                one.done(Done(refusal=busy()))
         if home.replica is not None and (
             places or any(not isinstance(one.operation, op.Gone) for one in wanted)
         ):
@@ -402,7 +393,3 @@ class SharedBroker:
             again = Home(home.room_id, home.name, self._open_channel(), now)
             self._homes[home.name] = again
             self.want(again, op.Gone(new_seed(), self.node), now)
-
-
-def _busy() -> RefusedError:
-    return RefusedError(Reason.BUSY, retry_after_s=1.0, close_code=CloseCode.ROOMS)

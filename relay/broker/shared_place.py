@@ -16,6 +16,7 @@ from relay.broker.operation import Node, Operation
 from relay.broker.replica import Done, Replica
 from relay.broker.shared_log import Entry
 from relay.effect import Close, Effect, Publish, Seat, Send
+from relay.errors import CloseCode, Reason, RefusedError
 from relay.wheel import IDLE
 from relay.wire import Commit, Offer, Reference, RoomId, Tag, serialize_notice
 
@@ -124,6 +125,19 @@ class Home:
             for tag, visit in self.replica.visits.items()
             if visit.node == node and tag not in self.places and visit.number not in going
         ]
+
+    def lose_patience(self, now: float) -> None:
+        """Tell those who have waited too long to come in that they may come back."""
+        for number, wanted in list(self.wanted.items()):
+            done = wanted.done
+            if done is None or wanted.until > now:
+                continue
+            if isinstance(wanted.operation, op.Enter | op.Resume):
+                # It may have got there all the same: then it is undone when it comes.
+                wanted.done = None
+                if wanted.record is None:
+                    del self.wanted[number]
+                done(Done(refusal=busy()))
 
     def stall(self) -> None:
         """Wait for the log, and tell those who are here."""
@@ -242,3 +256,8 @@ class SharedPlace:
 def new_seed() -> bytes:
     """Draw what the random values of an operation come from."""
     return secrets.token_bytes(SEED_BYTES)
+
+
+def busy() -> RefusedError:
+    """Return what those are told who cannot be let in for now."""
+    return RefusedError(Reason.BUSY, retry_after_s=1.0, close_code=CloseCode.ROOMS)

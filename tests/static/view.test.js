@@ -9,6 +9,7 @@ import { T } from '../../static/js/text.js';
 import { read } from '../../static/js/view/command.js';
 import { MAX_BYTES, MAX_FRAMES, toSeen, Wire } from '../../static/js/view/frames.js';
 import { bits, clean, cleanNick, linkify, points, tint } from '../../static/js/view/plain.js';
+import { inOrder } from '../../static/js/view/roster.js';
 import {
   already,
   condition,
@@ -191,6 +192,14 @@ test('members are named, counted and described as in the terminal', () => {
   );
   assert.equal(condition(member({ silent: true })), 'silent');
   assert.equal(condition(me), '');
+});
+
+test('members stand in order of their tags, we ourselves before them', () => {
+  const given = ['0x0a10', '0x978d', '0x00ff'].map((tag) => member({ tag }));
+  const me = member({ tag: '0x2fab', me: true });
+  const tags = inOrder([...given, me]).map(({ tag }) => tag);
+  assert.deepEqual(tags, ['0x2fab', '0x00ff', '0x0a10', '0x978d']);
+  assert.equal(given[0].tag, '0x0a10');
 });
 
 test('the connection is described with its countdown', () => {
