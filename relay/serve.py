@@ -67,6 +67,8 @@ TRIM_S = 5.0
 # What readers that were cut leave free stays within the process, in pieces. It takes a hundredth of
 # a second to give that back, so that this comes no more often, however many are cut.
 TIDY_S = 30.0
+# Or if so much of what was said has grown old.
+TIDY_BYTES = 4_194_304
 # Under pressure a reader may be behind by this part of what it may be else.
 TIGHT_SLOW = 8
 
@@ -140,6 +142,8 @@ class Relay:
         self._measure_at = self._trim_at = self._tidy_at = self._clock.now()
         # How many readers had been cut at the last look, and when it was last tidied up.
         self._cut = self._cut_tidied = 0
+        # The most that rooms have kept of what was said since then.
+        self._kept = 0
         self._server: asyncio.Server | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -269,10 +273,16 @@ class Relay:
             process.trim()
 
     def _tidy(self, now: float) -> None:
-        """Give back what readers have left that were cut, once no more of them are."""
+        """Give back what readers have left that were cut, once no more of them are, and old frames.
+
+        Else a relay whose rooms fall silent stays as large as they were when they talked.
+        """
         before, self._cut = self._cut, self.metrics.slow
-        if self._cut == before != self._cut_tidied and now >= self._tidy_at:
-            self._cut_tidied = before
+        kept = self._broker.kept_bytes
+        self._kept = max(self._kept, kept)
+        is_calm = self._cut == before != self._cut_tidied
+        if (is_calm or kept <= self._kept - TIDY_BYTES) and now >= self._tidy_at:
+            self._cut_tidied, self._kept = before, kept
             self._tidy_at = now + TIDY_S
             process.trim()
 

@@ -121,6 +121,10 @@ class Broker(Protocol):
     def outlives(self) -> bool:
         """Tell whether rooms go on when this process ends."""
 
+    @property
+    def kept_bytes(self) -> int:
+        """How much of what was said is kept in this process, for those who come back."""
+
     def enter(self, room_id: RoomId, port: Port, now: float) -> "Place | Later[Place]":
         """Let a session into a room, unjoined; raise RefusedError `full` or `busy`."""
 

@@ -165,6 +165,11 @@ class MemoryBroker:
     def __len__(self) -> int:
         return len(self._homes)
 
+    @property
+    def kept_bytes(self) -> int:
+        """See Broker."""
+        return self._rings.total
+
     def enter(self, room_id: RoomId, port: Port, now: float) -> MemoryPlace:
         """See Broker; a room that is not there yet begins here."""
         home = self._homes.get(room_id) or self._open(room_id)

@@ -74,6 +74,11 @@ class SharedBroker:
         return len(self._homes)
 
     @property
+    def kept_bytes(self) -> int:
+        """See Broker."""
+        return self._rings.total
+
+    @property
     def node(self) -> Node:
         """This process, to the others."""
         return self._cipher.node

@@ -174,6 +174,15 @@ def test_newcomer_reads_welcome_and_info_then_its_own_commit_ack_and_joined(
     assert guest.place.fence == 1
 
 
+def test_what_is_kept_is_counted(broker: Start) -> None:
+    node = broker(LIMITS)
+    guest = join(node)
+    before = node.broker.kept_bytes
+    guest.post(1)
+    guest.read()
+    assert node.broker.kept_bytes - before >= len(SEALED)
+
+
 def test_fence_is_compared_and_set(broker: Start) -> None:
     node = broker(LIMITS)
     one, two = enter(node), enter(node)

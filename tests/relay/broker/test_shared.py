@@ -35,6 +35,10 @@ class Prompt:
         self.store.now = now
         self.broker.expire(now)
 
+    @property
+    def kept_bytes(self) -> int:
+        return self.broker.kept_bytes
+
     def relieve(self, pressure: Any) -> None:
         self.broker.relieve(pressure)
 
