@@ -21,8 +21,9 @@ class Bucket:
 
     def __init__(self, rate: Rate) -> None:
         self._rate = rate
-        self._tokens = float(rate.burst)
-        self._at = 0.0
+        # Whole numbers that are shared: most buckets are never used, and there are many.
+        self._tokens: float = rate.burst
+        self._at: float = 0
 
     def _fill(self, now: float) -> float:
         elapsed = now - self._at

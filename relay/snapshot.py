@@ -5,7 +5,7 @@ from settings or from the process (limits, random values, the bound on all rings
 is left out, and whoever loads brings its own.
 """
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any
@@ -33,14 +33,13 @@ _SLOTS = {
     kind: tuple(sorted(set(kind.__slots__) - left_out))  # type: ignore[attr-defined]
     for kind, left_out in _STATE.items()
 }
-_TUPLE, _LIST, _DICT, _ORDERED, _SET, _DEQUE, _OBJECT = range(7)
+_TUPLE, _LIST, _DICT, _ORDERED, _SET, _OBJECT = range(6)
 _KINDS: dict[type, int] = {
     tuple: _TUPLE,
     list: _LIST,
     dict: _DICT,
     OrderedDict: _ORDERED,
     set: _SET,
-    deque: _DEQUE,
 }
 _PLAIN = (int, float, bytes, str, bool, type(None))
 
@@ -84,7 +83,6 @@ _BUILD: dict[int, Callable[[Any], Any]] = {
     _DICT: dict,
     _ORDERED: OrderedDict,
     _SET: set,
-    _DEQUE: deque,
 }
 
 

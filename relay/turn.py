@@ -65,6 +65,9 @@ class Turns:
         """Forget a newcomer: it has joined or gone."""
         self._waiting.pop(tag, None)
         self._holding.pop(tag, None)
+        if not self:
+            # What they had grown to is not kept for a room in which nobody joins any more.
+            self._waiting, self._holding = OrderedDict(), OrderedDict()
 
     def has_had(self, tag: Tag) -> bool:
         """Tell whether this newcomer has or had the turn, so that a commit of it may come."""

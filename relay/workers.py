@@ -31,9 +31,12 @@ async def run(config: RelayConfig, words: Sequence[str], announce: Callable[[str
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, team.stop, number)
-    loop.add_signal_handler(signal.SIGHUP, team.tell, signal.SIGHUP)
+    loop.add_signal_handler(signal.SIGHUP, team.reload)
     try:
-        codes = await asyncio.gather(*(team.keep() for _ in range(config.workers)))
+        codes = await asyncio.gather(
+            team.keep(is_first=True),
+            *(team.keep(is_first=False) for _ in range(config.workers - 1)),
+        )
     finally:
         reserved.close()
     return max(codes)
@@ -58,21 +61,31 @@ class _Team:
         self._words = words
         self._announce: Callable[[str], None] | None = announce
         self._processes: set[asyncio.subprocess.Process] = set()
+        self._ready: set[asyncio.subprocess.Process] = set()
         self._is_stopping = False
+        # The first has come up, or will not: what keeps one from it keeps all, and is said once.
+        self._is_decided = asyncio.Event()
 
     def stop(self, number: int) -> None:
         self._is_stopping = True
-        self.tell(number)
+        self._is_decided.set()
+        self._tell(self._processes, number)
 
-    def tell(self, number: int) -> None:
-        for process in list(self._processes):
+    def reload(self) -> None:
+        """Pass it on to those that know what it means: it would end one that is starting."""
+        self._tell(self._ready, signal.SIGHUP)
+
+    def _tell(self, processes: set[asyncio.subprocess.Process], number: int) -> None:
+        for process in list(processes):
             if process.returncode is None:
                 process.send_signal(number)
 
-    async def keep(self) -> int:
+    async def keep(self, *, is_first: bool) -> int:
         """Run one worker, and another when it dies; return the exit code of the last."""
         was_ready = False
-        while True:
+        if not is_first:
+            await self._is_decided.wait()
+        while not self._is_stopping:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "relay", "serve", *self._words,
                 stdout=asyncio.subprocess.PIPE, env=os.environ,
@@ -80,15 +93,23 @@ class _Team:
             self._processes.add(process)
             if self._is_stopping:
                 process.terminate()
-            was_ready |= await self._wait_ready(process)
+            if await self._wait_ready(process):
+                was_ready = True
+                self._ready.add(process)
+                self._is_decided.set()
             code = await process.wait()
             self._processes.discard(process)
-            if self._is_stopping or not was_ready:
+            self._ready.discard(process)
+            if self._is_stopping:
+                # One that was still starting ends by the signal itself.
+                return 0 if code in (-signal.SIGTERM, -signal.SIGINT) else _exit_code(code)
+            if not was_ready:
                 # What never came up would not the next time; the others are of no use without it.
                 self.stop(signal.SIGTERM)
-                return abs(code)
+                return _exit_code(code)
             log.warn("a worker has died; another one starts")
             await asyncio.sleep(PAUSE_S)
+        return 0
 
     async def _wait_ready(self, process: asyncio.subprocess.Process) -> bool:
         assert process.stdout is not None
@@ -99,3 +120,8 @@ class _Team:
             self._announce(line.removeprefix(_READY).decode().strip())
             self._announce = None
         return True
+
+
+def _exit_code(code: int) -> int:
+    """Return what a process ended with; by a signal it has none of ours."""
+    return code if code >= 0 else 1

@@ -106,11 +106,10 @@ class Turns:
         self._loop = loop
         self._given = given
         self._next = itertools.cycle(processes)
-        self._processes = processes
 
     @property
     def kept_bytes(self) -> int:
-        return max(process.broker.kept_bytes for process in self._processes)
+        return max(process.broker.kept_bytes for process in self.processes)
 
     def enter(self, room: Any, port: Any, now: float) -> Any:
         broker = next(self._next).broker
