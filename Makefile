@@ -14,13 +14,15 @@ run: $(VENV)/installed
 
 test: $(VENV)/tested node_modules/.package-lock.json
 	@scripts/chromium
+	@scripts/proxies
+	@scripts/redis
 	@scripts/step $(MAKE) --no-print-directory gate
 
 # Its builds for the machines that this is meant for, without the package that asks for all others.
 BIOME = $(or $(wildcard node_modules/@biomejs/cli-*/biome),echo 'No biome for this machine: JavaScript is neither formatted nor linted here. Left out:')
 
 # Tests that wait for processes and for time leave a core to those that do not.
-SLOW = tests/e2e tests/attack tests/chaos
+SLOW = tests/e2e tests/attack tests/chaos tests/deploy tests/cluster
 WAITING = COVERAGE_FILE=.coverage.waiting $(BIN)/python -m pytest $(SLOW) --cov --cov-report=
 THINKING = COVERAGE_FILE=.coverage.thinking $(BIN)/python -m pytest $(SLOW:%=--ignore=%) \
 	--ignore=tests/browser --cov --cov-report= && $(BIN)/python -m pytest tests/browser
@@ -54,12 +56,21 @@ fuzz: $(VENV)/tested
 	@$(PIP) install --require-hashes -r requirements/fuzz.txt
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)
 
-bench: $(VENV)/tested
-	@scripts/node
+# The relay beside public baselines, then the clients: docs/performance.md says what is measured.
+bench: $(VENV)/tested node_modules/.package-lock.json bench/.venv/installed
 	@cd bench && npm ci --silent
+	$(BIN)/python -m bench.versus --rounds $(or $(ROUNDS),3) --output dist/bench.json
 	$(BIN)/python -m bench.mls
+	node bench/mls.mjs
+	$(BIN)/python -m bench.member
 	$(BIN)/python -m bench.upkeep
-	$(BIN)/python -m bench.fanout --rounds 5 --seconds 4 --window 16
+
+# The baselines in Python have an environment of their own.
+bench/.venv/installed: requirements/bench.txt
+	@test -x bench/.venv/bin/python || scripts/venv bench/.venv
+	@bench/.venv/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes \
+		-r requirements/bench.txt
+	@touch $@
 
 lock: $(VENV)/tested
 	scripts/lock $(BIN)/python
