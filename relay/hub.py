@@ -5,7 +5,7 @@ Knows the parts by their types; what any of them does is its own.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from relay.broker import Broker
 from relay.clock import Clock
@@ -15,8 +15,14 @@ from relay.returns import Returns
 from relay.session import SessionLimits
 from relay.wheel import Wheel
 
-if TYPE_CHECKING:
-    from relay.websocket import Socket
+
+class Connection(Protocol):
+    """A WebSocket, as its deadlines see it."""
+
+    turn: int
+
+    def expire(self, now: float) -> None:
+        """Do what time has brought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +30,7 @@ class Hub:
     """The parts that a socket works with; ``fault`` is told of what nobody expected."""
 
     broker: Broker
-    wheel: "Wheel[Socket]"
+    wheel: Wheel[Connection]
     clock: Clock
     metrics: Metrics
     session_limits: SessionLimits
@@ -32,4 +38,5 @@ class Hub:
     nonce: Callable[[], bytes]
     fault: Callable[[Exception], None]
     returns: Returns
-    closed: Callable[["Socket"], None]
+    # Takes the socket itself.
+    closed: Callable[[Any], None]

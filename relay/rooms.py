@@ -3,10 +3,10 @@
 Knows settings, random values, wall time and keys; what a room does is the broker's.
 """
 
+import importlib
 import secrets
 import time
 from collections.abc import Callable
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from relay.broker import Channel
@@ -25,9 +25,6 @@ from relay.wire import LIFE_BYTES, Life, RoomId, Tag
 if TYPE_CHECKING:
     from relay.broker.redis import RedisLog
     from relay.broker.shared import SharedBroker
-
-# What a log is kept for when no node asks for it any more, beside the time of a seat that is away.
-KEEP_S = 60.0
 
 
 def interval(seconds: float, burst: int) -> Rate:
@@ -67,8 +64,8 @@ def in_memory(
     draw = Draw(
         life=lambda: Life(secrets.token_bytes(LIFE_BYTES)),
         tag=lambda: Tag(secrets.randbelow(1 << 16)),
-        ticket=_ticket(tickets),
-        mark=_mark(tickets),
+        ticket=seal_ticket(tickets),
+        mark=seal_mark(tickets),
     )
     limits, ring = room_limits(config), ring_limits(config)
     return MemoryBroker(limits, ring, config.max_rooms, draw, open_channel, clock.now())
@@ -85,59 +82,23 @@ def in_redis(
 ) -> "tuple[SharedBroker, RedisLog]":
     """Share rooms with all nodes that have the same key; raise ConfigError without the extra."""
     try:
-        from relay.broker.cipher import Cipher
-        from relay.broker.operation import NODE_BYTES, Node
-        from relay.broker.redis import RedisLog
-        from relay.broker.replica import Sealers
-        from relay.broker.shared import SharedBroker
+        # What a relay of one process does without it need not load, nor have.
+        module = importlib.import_module("relay.shared_rooms")
     except ImportError as exc:
         raise ConfigError("a broker needs: pip install 'beacon-relay[redis]'") from exc
-    node = Node(secrets.token_bytes(NODE_BYTES))
-
-    def renew(since: float) -> None:
-        """Let tickets of before ``since`` restore rooms, as long as after a start (R28)."""
-        left = config.restore_for - (time.time() - since)
-        returns.begin(since, clock.now() + max(0.0, left))
-
-    log = RedisLog(
-        config.broker,
-        _format(config),
-        node,
-        config.away_for + KEEP_S,
-        clock,
-        renew,
-        time.time,
-        fault,
+    shared: tuple[SharedBroker, RedisLog] = module.in_redis(
+        config, key, tickets, returns, open_channel, clock, fault
     )
-    broker = SharedBroker(
-        room_limits(config),
-        ring_limits(config),
-        config.max_rooms,
-        Sealers(_ticket(tickets), _mark(tickets)),
-        Cipher(key, node),
-        open_channel,
-        log,
-        clock.now(),
-    )
-    broker.forgot = lambda: renew(time.time())
-    log.broker = broker
-    return broker, log
+    return shared
 
 
-def _format(config: RelayConfig) -> str:
-    """Name what nodes must agree on to do the same with the same log."""
-    from relay.broker.replica import RULES
-    from relay.snapshot import FORMAT
-
-    agreed = RULES, FORMAT, room_limits(config), config.ring_frames
-    return blake2b(repr(agreed).encode(), digest_size=8).hexdigest()
-
-
-def _ticket(tickets: Tickets) -> Callable[[RoomId, Life, Tag, int], str]:
+def seal_ticket(tickets: Tickets) -> Callable[[RoomId, Life, Tag, int], str]:
+    """Return what seals tickets of this moment."""
     return lambda room, life, tag, generation: tickets.ticket(
         room, life, tag, generation, time.time()
     )
 
 
-def _mark(tickets: Tickets) -> Callable[[RoomId, Life, int, int], str]:
+def seal_mark(tickets: Tickets) -> Callable[[RoomId, Life, int, int], str]:
+    """Return what seals marks of this moment."""
     return lambda room, life, fence, seq: tickets.mark(room, life, fence, seq, time.time())

@@ -23,7 +23,7 @@ from relay.door import door_factory
 from relay.errors import ConfigError, ListenError
 from relay.fanout import Fan, RoomChannel
 from relay.house import DoorLimits, Guest, House
-from relay.hub import Hub
+from relay.hub import Connection, Hub
 from relay.limits import Rate
 from relay.metrics import Metrics
 from relay.outlet import SocketLimits
@@ -33,7 +33,6 @@ from relay.session import SessionLimits
 from relay.source import SourceLimits, Sources
 from relay.tickets import Tickets
 from relay.tls import Certificate
-from relay.websocket import Socket
 from relay.wheel import TURN_S, Wheel
 from relay.wire import NONCE_BYTES
 
@@ -85,7 +84,7 @@ class Relay:
         self._loop = loop
         self._clock = Clock(loop.time)
         self._fan = Fan(loop.call_soon, self._fault)
-        self._sockets: Wheel[Socket] = Wheel(self._clock.now())
+        self._sockets: Wheel[Connection] = Wheel(self._clock.now())
         self._doors: Wheel[Guest] = Wheel(self._clock.now())
         key = read_ticket_key(config.ticket_key_file)
         tickets = Tickets(key)

@@ -12,8 +12,10 @@ ROOT = Path(__file__).parents[1]
 # are one layer; none of a layer may import another of it unless it stands further left.
 RELAY = [
     *("errors", "limits", "source", "forwarded", "pressure"),
-    *("wire", "frame", "head", "wheel", "ring", "turn", "pace"),
-    *("seat", "effect", "room", "proof", "tickets", "returns", "session"),
+    *("wire", "frame", "head", "handshake", "wheel", "ring", "turn", "pace", "replay"),
+    *("seat", "effect", "room", "snapshot", "proof", "tickets", "returns", "session"),
+    *("broker.later", "broker", "broker.operation", "broker.cipher", "broker.replica"),
+    *("broker.shared_log", "broker.shared_place", "broker.shared"),
     *(
         "config",
         "metrics",
@@ -21,14 +23,19 @@ RELAY = [
         "clock",
         "process",
         "tls",
-        "broker",
         "broker.memory",
+        "broker.scripts",
+        "broker.redis_line",
         "broker.redis",
+        "rooms",
+        "shared_rooms",
     ),
     *(
         "library",
         "fanout",
         "outlet",
+        "hub",
+        "visitor",
         "websocket",
         "page",
         "app",
@@ -36,6 +43,7 @@ RELAY = [
         "house",
         "door",
         "serve",
+        "workers",
         "__main__",
     ),
 ]
@@ -52,7 +60,9 @@ BANNED_IN_CORES = {
     "socket", "subprocess", "threading", "time", "websockets",
 }  # fmt: skip
 # Randomness is drawn here and nowhere else in the cores (STYLE 2.1).
-MAY_DRAW = {"client.link", "client.seal", "client.mls.suite", "relay.tickets"}
+MAY_DRAW = {
+    "client.link", "client.seal", "client.mls.suite", "relay.tickets", "relay.broker.shared_place",
+}  # fmt: skip
 ONLY_IMPORTERS = {"quart": {"relay.app"}, "hypercorn": {"relay.inner", "relay.serve"}}
 
 

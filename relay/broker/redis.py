@@ -264,8 +264,9 @@ class RedisLog:
                 message = await listener.read_response(timeout=inf)
             match message:
                 case [b"smessage", channel, data]:
-                    born, last, moment, *records = msgpack.unpackb(data, raw=True)
-                    self._reached(self._names.name(channel), born, int(last), moment, records)
+                    news = _news(data)
+                    if news is not None:
+                        self._reached(self._names.name(channel), *news)
                 case [b"ssubscribe", channel, _]:
                     name = self._names.name(channel)
                     wanted = self._follows.pop(name, None)
@@ -360,6 +361,17 @@ class RedisLog:
             self._era = era
             self._tell_era(float(era.rpartition(b":")[2]))
         self.broker.alive({Node(node) for node in nodes}, now)
+
+
+def _news(data: bytes) -> tuple[bytes, int, bytes, list[bytes]] | None:
+    """Read what APPEND tells; None if it is somebody else who does."""
+    try:
+        born, last, moment, *records = msgpack.unpackb(data, raw=True)
+        if not all(isinstance(value, bytes) for value in (born, moment, *records)):
+            return None
+        return born, int(last), b"%d" % int(moment), records
+    except (ValueError, TypeError, msgpack.UnpackException):
+        return None
 
 
 def _entries(found: list[Any]) -> list[Entry]:

@@ -57,10 +57,10 @@ class Checks(Stage):
         ledger = client.room._talk._ledger
         begin = ledger.begin
 
-        def begun(key: bytes, base: int) -> None:
+        def begun(key: bytes, base: int, until: float | None = None) -> None:
             if key not in ledger._senders:
                 noted(key, base)
-            begin(key, base)
+            begin(key, base, until)
 
         ledger.begin = begun  # type: ignore[method-assign]
         return client

@@ -19,7 +19,6 @@ from relay.returns import Returns
 from relay.ring import RingLimits
 from relay.room import Draw, RoomLimits
 from relay.session import (
-    Allowance,
     Confirm,
     Effect,
     End,
@@ -272,8 +271,7 @@ class Core:
         if place is None:
             return [Enter(room)]
         connection.place = place
-        luggage = place.luggage
-        session.resumed(luggage if isinstance(luggage, Allowance) else None)
+        session.resumed(place.luggage, self.now)
         place.keep(session.allowance)
         return []
 

@@ -6,7 +6,7 @@ import traceback
 from collections import Counter
 from dataclasses import dataclass, field
 
-from client.ledger import HOLD_S
+from client.ledger import MAX_HOLD_S
 from tests.hostile.liar import Liar
 from tests.hostile.stage import Client, seeded
 
@@ -16,7 +16,7 @@ HEALING_S = 300.0
 STAYING_S = 90.0
 # A person whose room has ended opens it again.
 AGAIN_S = 10.0
-TALKING_S = HOLD_S + 5.0
+TALKING_S = MAX_HOLD_S + 5.0
 # Answers are repeated at most so long: what the relay took and never showed is given up by then.
 ACCOUNTS_S = 60.0
 # A seed whose lies seldom apply ends all the same.

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 )
 
 from client.errors import RefusedError
-from client.ledger import HOLD_S
+from client.ledger import MAX_HOLD_S
 from tests.hostile.checks import Checks
 from tests.hostile.stage import Client, seeded
 
@@ -184,7 +184,7 @@ class Rooms(RuleBasedStateMachine):
         self.nobody_was_thrown_out()
         assert len({client.room.group.authenticator for client in self.here}) == 1  # type: ignore[union-attr]
         fresh = [stage.say(client) for client in self.here]
-        stage.wait(HOLD_S + 5.0)
+        stage.wait(MAX_HOLD_S + 5.0)
         stage.wait(ACCOUNTS_S)
         for said in fresh:
             for client in self.here:

@@ -48,6 +48,7 @@ class FakeTransport:
         self.held = b""
         self.room = 1 << 30
         self.aborted = self.eof = self.is_paused = False
+        self.writes = 0
         self.protocol: Outlet | None = None
 
     @property
@@ -82,6 +83,7 @@ class FakeTransport:
     def write(self, data: bytes) -> None:
         assert not self.aborted
         assert not self.eof
+        self.writes += 1
         taken = 0 if self.held else min(self.room, len(data))
         was_empty = not self.held
         self._take(data[:taken])
@@ -110,6 +112,8 @@ class World:
     plain: bool = False
     slow_bytes: int = SLOW_BYTES
     messages: Rate = MESSAGES
+    seats: int = 8
+    rooms: int = 10
     now: float = 100.0
     soon: list[Callable[[], None]] = field(default_factory=list)
     faults: list[Exception] = field(default_factory=list)
@@ -122,7 +126,7 @@ class World:
         self.metrics = Metrics()
         self.wheel: Wheel[Socket] = Wheel(self.now)
         limits = RoomLimits(
-            seats=8,
+            seats=self.seats,
             away_s=60.0,
             turns=TurnLimits(unjoined=8, turn_s=3.0, join_s=15.0),
             commits=Rate(4.0, 32),
@@ -131,7 +135,7 @@ class World:
         self.broker = MemoryBroker(
             limits,
             RingLimits(100, 10**6, 60.0, 10**7),
-            10,
+            self.rooms,
             Draw(
                 life=lambda: Life(next(lives).to_bytes(8, "big")),
                 tag=lambda: Tag(next(tags)),

@@ -46,9 +46,9 @@ class Held {
     };
     const ledger = talk._ledger;
     const { begin } = ledger;
-    ledger.begin = (/** @type {Any} */ key, /** @type {Any} */ base) => {
+    ledger.begin = (/** @type {Any} */ key, /** @type {Any} */ base, /** @type {Any} */ until) => {
       if (!ledger._senders.has(key)) this.begun.push([key, base]);
-      return begin.call(ledger, key, base);
+      return begin.call(ledger, key, base, until);
     };
   }
 }
