@@ -86,8 +86,12 @@ class RoomChannel:
     def seat(self, tag: Tag) -> None:
         """See Channel: what is pending was published before, so it goes out first."""
         self.flush()
-        if tag in self._ports:
-            self._seated[tag] = self._ports[tag]
+        port = self._ports.pop(tag, None)
+        if not self._ports:
+            # A room in which nobody joins any more keeps no table for it.
+            self._ports = {}
+        if port is not None:
+            self._seated[tag] = port
 
     def detach(self, tag: Tag) -> None:
         """See Channel."""
@@ -105,8 +109,9 @@ class RoomChannel:
             # Up to half a megabyte for one: many that ask for it within a tick would have all of it
             # wait here, and none would be given the time that it takes to read it.
             self.flush()
-        if tag in self._ports:
-            self._ports[tag].deliver(message)
+        port = self._seated.get(tag) or self._ports.get(tag)
+        if port is not None:
+            port.deliver(message)
 
     def publish(self, message: bytes, origin: Tag | None, own: tuple[bytes, ...]) -> None:
         """See Channel. Hot: framed once, 0.9 us, whatever the number of sessions (STYLE 2.8)."""
@@ -123,7 +128,7 @@ class RoomChannel:
 
     def close(self, tag: Tag, code: CloseCode) -> None:
         """See Channel."""
-        port = self._ports.get(tag)
+        port = self._seated.get(tag) or self._ports.get(tag)
         self.detach(tag)
         if port is not None:
             port.end(code)

@@ -19,6 +19,8 @@ from relay.metrics import Metrics
 # What a replay puts into the transport at a time: the rest of it waits as messages that the ring
 # and all who replay them share.
 PIECE_BYTES = 65536
+# Never added to: what waits behind a replay has a list of its own.
+_NOTHING: list[bytes] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Outlet(asyncio.Protocol):
         # Replaying or halted: nothing goes straight to the transport.
         self._is_diverted = False
         self._replay: deque[bytes] | None = None
-        self._later: list[bytes] = []
+        self._later: list[bytes] = _NOTHING
         self._later_bytes = 0
         # A transport that holds back anything says so: that is when the clock starts. (With a mark
         # of 0 that of TLS would say so of nothing, too.)
@@ -113,6 +115,7 @@ class Outlet(asyncio.Protocol):
         They do not count as being behind, but what has to wait for them does.
         """
         self._replay = deque(messages)
+        self._later = []
         self._is_diverted = True
         self._pump(self._replay)
 
@@ -123,7 +126,7 @@ class Outlet(asyncio.Protocol):
             self._is_diverted = False
             # What is on its way of it is no fault of the peer's either.
             self._allowance += self._transport.get_write_buffer_size()
-            self._later, self._later_bytes = [], 0
+            self._later, self._later_bytes = _NOTHING, 0
 
     def halt(self) -> None:
         """Send nothing any more."""

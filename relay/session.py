@@ -305,11 +305,13 @@ class Session:
         return self._hello_by if self.state is State.AWAITING_HELLO else None
 
     def _prove(self, hello: Hello) -> list[Effect]:
+        # Of no use after this one.
         nonce, self._nonce = self._nonce, None
+        hosts, self._hosts = self._hosts, ()
         try:
             if nonce is None:
                 raise AuthenticationError
-            proof.verify(hello, self._hosts, nonce)
+            proof.verify(hello, hosts, nonce)
         except AuthenticationError:
             return self._refuse(Reason.PROOF, close_code=CloseCode.PROOF)
         return []

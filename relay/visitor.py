@@ -31,6 +31,8 @@ from relay.session import (
 from relay.wire import Commit, Need, Offer, Post, Reference, Resume, RoomId
 
 T = TypeVar("T")
+# Never added to: effects that are being performed have a list of their own.
+_NOTHING: list[Effect] = []
 
 
 class Visitor(Outlet):
@@ -45,7 +47,7 @@ class Visitor(Outlet):
         self._place: Place | None = None
         # An operation is under way, and these are to be done after it.
         self._is_waiting = False
-        self._queue: list[Effect] = []
+        self._queue: list[Effect] = _NOTHING
 
     def end(self, code: CloseCode) -> None:
         """Close the connection, telling the peer why; see broker.Port."""
@@ -60,8 +62,7 @@ class Visitor(Outlet):
         raise NotImplementedError
 
     def _perform(self, effects: list[Effect], now: float) -> None:
-        queue = self._queue
-        queue += effects
+        queue = self._queue = [*self._queue, *effects]
         while queue and not self._is_waiting:
             effect = queue.pop(0)
             match effect:
@@ -85,6 +86,8 @@ class Visitor(Outlet):
                     self.end(code)
                 case unreachable:
                     assert_never(unreachable)
+        if not self._queue:
+            self._queue = _NOTHING
 
     def _ask(
         self,
@@ -110,8 +113,7 @@ class Visitor(Outlet):
         def settled(outcome: T | RefusedError) -> None:
             self._is_waiting = False
             try:
-                self._queue += done(outcome)
-                self._perform([], self._clock.now())
+                self._perform(done(outcome), self._clock.now())
                 self._go_on()
             except Exception as exc:
                 self._hub.fault(exc)

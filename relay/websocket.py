@@ -47,7 +47,8 @@ class Socket(Visitor):
         session = Session(hub.session_limits, source.messages, hosts, hub.nonce(), now)
         super().__init__(hub, transport, session)
         self._scanner = Scanner(wire.MAX_TEXT_BYTES)
-        self._held = bytearray()
+        # None as long as there is nothing: there are many, and most of them idle.
+        self._held: bytearray | None = None
         self._others: Uncommon | None = None
         self._seen = self._pinged = now
         self._end_by: float | None = None
@@ -66,7 +67,7 @@ class Socket(Visitor):
             return
         try:
             if self._is_waiting:
-                self._held += data
+                self._hold(data)
             else:
                 self._receive(data, self._clock.now())
         except FrameError as error:
@@ -145,17 +146,17 @@ class Socket(Visitor):
         """Split what came into frames. Hot: 1.1 us a frame besides unmasking (STYLE 2.8)."""
         self._seen = now
         scanner = self._scanner
-        if self._held:
+        if self._held is not None:
             self._held += data
             if len(self._held) < scanner.needed:
                 return
             data = bytes(self._held)
-            self._held = bytearray()
+            self._held = None
         at, size = 0, len(data)
         while at < size:
             end = scanner.scan(data, at, now)
             if end < 0:
-                self._held += data[at:]
+                self._hold(data[at:])
                 return
             start = scanner.payload
             if scanner.first == _WHOLE_BINARY:
@@ -171,8 +172,15 @@ class Socket(Visitor):
                 return
             at = end
             if self._is_waiting:
-                self._held += data[at:]
+                if at < size:
+                    self._hold(data[at:])
                 return
+
+    def _hold(self, data: bytes) -> None:
+        if self._held is None:
+            self._held = bytearray(data)
+        else:
+            self._held += data
 
     def _binary(self, message: bytes, now: float) -> None:
         """Take one binary message. Hot for a post that may go: no effects (STYLE 2.8)."""
@@ -225,9 +233,9 @@ class Socket(Visitor):
         self._scanner.limit = self._hub.session_limits.max_commit_bytes + wire.MAX_HEADER_BYTES
 
     def _go_on(self) -> None:
-        held, self._held = bytes(self._held), bytearray()
+        held, self._held = self._held, None
         if held and self._end_by is None:
-            self.data_received(held)
+            self.data_received(bytes(held))
         if not self._is_waiting and not self._transport.is_closing():
             self._transport.resume_reading()
 
@@ -237,8 +245,7 @@ class Socket(Visitor):
             return
         self._end_by = self._clock.now() + LINGER_S
         self._metrics.closed += 1
-        self._held = bytearray()
-        self._others = None
+        self._held = self._others = None
         self.halt()
         if self._is_waiting:
             # Or its close would not be seen, and what it has sent would reset the connection.

@@ -19,7 +19,7 @@ from tests.relay.raw import client_frame, new_link, post_bytes
 MOST_CALLS = 72
 MOST_CALLS_EACH = 7.2
 # Of Python's objects for a member of a room of two who says nothing, its transport a fake one.
-MOST_SEAT_BYTES = 6600
+MOST_SEAT_BYTES = 6300
 
 
 def fill(world: World, members: int) -> list[Client]:
