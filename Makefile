@@ -42,10 +42,12 @@ gate:
 	@scripts/step $(BIN)/coverage report --fail-under=$(shell cat scripts/coverage-floor)
 	@scripts/step $(BIN)/coverage report --include="$(shell paste -sd, scripts/cores)" --fail-under=100
 
-# Everything that can break, breaks, for MINUTES from SEED; the gate has one minute of it.
+# Everything that can break, breaks, for MINUTES from SEED; with CLUSTER=1 on nodes that share a
+# Redis. The gate has one minute of the one and some seconds of the other.
 MINUTES ?= 30
 chaos: $(VENV)/tested
-	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) \
+		$(if $(CLUSTER),--cluster)
 
 # A relay that lies to real clients, by seed; each line of its report names the seed to have it again.
 hostile: $(VENV)/tested
@@ -76,7 +78,7 @@ lock: $(VENV)/tested
 	scripts/lock $(BIN)/python
 
 clean:
-	rm -rf $(VENV) node_modules dist .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.*
+	rm -rf $(VENV) node_modules bench/.venv bench/node_modules dist .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.*
 
 $(VENV)/bin/python:
 	@scripts/venv $(VENV)
