@@ -29,8 +29,8 @@ class Verdict:
 
     ``told``: told to be missing. ``untrue``: told so though nothing was, as far as anybody can
     tell. ``excused``: not seen, but either end left so soon that nobody can be blamed. ``strange``:
-    said in a life that its sender came into, as a newcomer, before the receiver came back into it:
-    to the sender that is somebody who came later (R32).
+    said in a life that one of both came into, as a newcomer, before the other was back in it: to
+    the sender the receiver is somebody who came later (R32).
     """
 
     texts: int = 0
@@ -207,11 +207,31 @@ def _is_excused(stay: Stay, sender: Stay, text: str) -> bool:
 
 
 def _are_strangers(stay: Stay, sender: Stay, said: Line) -> bool:
-    """Whether they never met before ``said``: the relay had lost its log (R26) in between."""
-    life = said["life"]
-    knew_another = any(t < said["t"] and other != life for t, other in sender.lives)
-    came = min((t for t, other in stay.lives if other == life), default=float("inf"))
-    return not knew_another and came > said["t"]
+    """Whether they never met before ``said``: the relay had lost its log (R26) in between.
+
+    Either the sender came into the new life first, and its receiver was to it one who came later;
+    or the receiver came first, founded a group by itself, and went over to the sender's later.
+    """
+    if _is_new(sender, said) and _came(stay, said) > said["t"]:
+        return True
+    went_over = any(
+        line["code"] == "another_group" and line["t"] > said["t"]
+        for line in lines_of(stay.journal, "event")
+    )
+    has_met = any(
+        author(line["text"])[0] == sender.name and line["t"] <= said["t"] for line in stay.seen
+    )
+    return _is_new(stay, said) and went_over and not has_met
+
+
+def _is_new(stay: Stay, said: Line) -> bool:
+    """Whether the life in which this was said is the first that somebody was in."""
+    return not any(t < said["t"] and life != said["life"] for t, life in stay.lives)
+
+
+def _came(stay: Stay, said: Line) -> float:
+    """When somebody came into the life in which this was said."""
+    return min((t for t, life in stay.lives if life == said["life"]), default=float("inf"))
 
 
 def _names(stays: Iterable[Stay]) -> dict[tuple[str, str], str]:

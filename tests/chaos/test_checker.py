@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.checker import LEAVING_S, ON_ITS_WAY_S, WAITING_S, check, check_end, ghosts
+from tests.chaos.checker import (
+    LEAVING_S,
+    ON_ITS_WAY_S,
+    WAITING_S,
+    _are_strangers,
+    check,
+    check_end,
+    ghosts,
+)
+from tests.chaos.journal import read
 
 Journals = dict[str, list[dict[str, Any]]]
 Spoil = Callable[[Journals], None]
@@ -337,3 +346,33 @@ def test_a_newcomer_that_spoke_before_the_others_were_back(
         )
     verdict = check(journals)
     assert (verdict.found["lost"], verdict.strange) == (faults, strange)
+
+
+@pytest.mark.parametrize(
+    ("moved", "seen", "is_stranger"),
+    [
+        # Eve was the first in the new life, alone in a group; then ada's came back.
+        (13.7, None, True),
+        # She was in ada's group already; or had heard ada; or she never had another group.
+        (13.5, None, False),
+        (13.7, 13.4, False),
+        (None, None, False),
+    ],
+)
+def test_a_newcomer_that_was_alone_before_the_others_were_back(
+    moved: float | None, seen: float | None, is_stranger: bool
+) -> None:
+    said = {"t": 13.6, "what": "said", "text": "ada 1 ", "life": "two", "seq": 9}
+    ada = [
+        {"t": 1.0, "what": "entered", "tag": TAGS["ada"]},
+        {"t": 2.0, "what": "said", "text": "ada 0 ", "life": "one", "seq": 5},
+        said,
+    ]
+    eve: list[dict[str, Any]] = [{"t": 13.0, "what": "entered", "tag": TAGS["eve"]}]
+    heard = {"what": "seen", "life": "two", "late": False, "tag": TAGS["ada"], "name": "ada"}
+    if seen is not None:
+        eve.append({**heard, "t": seen, "text": "ada 2 ", "seq": 8})
+    if moved is not None:
+        eve.append({"t": moved, "what": "event", "kind": "Notice", "code": "another_group"})
+    eve.append({**heard, "t": 14.0, "text": "ada 3 ", "seq": 12})
+    assert _are_strangers(read("eve", eve), read("ada", ada), said) == is_stranger
