@@ -61,7 +61,7 @@ class _Sender(Generic[T]):
     # Until then its contents wait for what it may have said to us before its first that we heard.
     waits: float | None = None
     early: dict[int, T] = field(default_factory=dict)
-    # When a repair last brought something.
+    # When it last sent a repair, to whomever.
     mended: float = float("-inf")
 
     def until(self, since: float) -> float:
@@ -185,7 +185,7 @@ class Ledger(Generic[T]):
             return Verdict()
         if counter < sender.first and counter not in sender.digests:
             return self._reach_back(sender, counter, digest, item)
-        return self._put(sender, counter, digest, item, now, is_repair=True)
+        return self._put(sender, counter, digest, item, now)
 
     def _reach_back(self, sender: _Sender[T], counter: int, digest: bytes, item: T) -> Verdict[T]:
         """Take what was said to us before the first that we heard, while that keeps the order.
@@ -203,14 +203,7 @@ class Ledger(Generic[T]):
         return Verdict((item,))
 
     def _put(
-        self,
-        sender: _Sender[T],
-        counter: int,
-        digest: bytes,
-        item: T,
-        now: float,
-        *,
-        is_repair: bool = False,
+        self, sender: _Sender[T], counter: int, digest: bytes, item: T, now: float
     ) -> Verdict[T]:
         known = sender.digests.get(counter)
         if known is not None or counter < sender.next:
@@ -221,8 +214,6 @@ class Ledger(Generic[T]):
             return Verdict(equivocation=True)
         sender.remember(counter, digest)
         sender.held[counter] = item
-        if is_repair:
-            sender.mended = now
         if sender.waits is not None:
             is_full = len(sender.held) > MAX_HELD
             return Verdict(tuple(sender.release())) if is_full else Verdict()
@@ -234,6 +225,12 @@ class Ledger(Generic[T]):
         """Note what a sender says of itself without counting: that it has counted to ``last``."""
         self.begin(key, base)
         self._senders[key].attest(last, now)
+
+    def mending(self, key: bytes, now: float) -> None:
+        """Note that a sender sends again what some lack: what we lack may come next (R33)."""
+        sender = self._senders.get(key)
+        if sender is not None:
+            sender.mended = now
 
     def rumour(self, key: bytes, last: int) -> None:
         """Note that somebody else says to have a sender's contents up to ``last``."""
@@ -281,7 +278,7 @@ class Ledger(Generic[T]):
         times = []
         for key, sender in self._senders.items():
             if sender.waits is not None:
-                times.append(sender.waits)
+                times.append(sender.until(sender.waits - HOLD_S))
             elif sender.horizons and (sender.held or not is_awaited(key)):
                 times.append(sender.until(sender.horizons[0][1]))
         return min(times, default=None)
@@ -298,7 +295,7 @@ class Ledger(Generic[T]):
         for key, sender in self._senders.items():
             items: list[T | Gap] = []
             if sender.waits is not None:
-                if sender.waits > now:
+                if sender.until(sender.waits - HOLD_S) > now:
                     continue
                 items = sender.release()
             due = [last for last, since in sender.horizons if sender.until(since) <= now]

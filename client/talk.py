@@ -333,6 +333,7 @@ class Talk:
     def _on_repair(self, opened: Opened, repair: Repair, frame: Frame, now: float) -> None:
         group, key = self._stay.group, opened.member.signature_key
         assert group is not None
+        self._ledger.mending(key, now)
         if repair.leaf not in (None, group.me.leaf):
             return
         is_sound, shown = True, list[_Heard | Gap]()

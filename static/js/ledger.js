@@ -59,7 +59,7 @@ class Sender {
   lost = { from: 0, until: -Infinity };
   /** @type {Map<number, T>} what it said to us before the first that we heard */
   early = new Map();
-  /** When a repair last brought something. */
+  /** When it last sent a repair, to whomever. */
   mended = -Infinity;
 
   /** @param {number} first @param {number | null} waits until when all waits for what is early */
@@ -174,7 +174,7 @@ class Sender {
   }
 
   /** @param {number} counter @param {string} digest @param {T} item @param {number} now @returns {Verdict<T>} */
-  put(counter, digest, item, now, isRepair = false) {
+  put(counter, digest, item, now) {
     const known = this.digests.get(counter);
     if (known !== undefined || counter < this.next) {
       const equivocation = !!known && !!digest && known !== digest;
@@ -183,7 +183,6 @@ class Sender {
     }
     this.remember(counter, digest);
     this.held.set(counter, item);
-    if (isRepair) this.mended = now;
     if (this.waits !== null) {
       return { shown: this.held.size > MAX_HELD ? this.release() : [], equivocation: false };
     }
@@ -225,7 +224,7 @@ export class Ledger {
     const sender = this.#senders.get(key);
     if (!sender || counter >= sender.next + MAX_WANTED) return { shown: [], equivocation: false };
     if (counter >= sender.first || sender.digests.has(counter)) {
-      return sender.put(counter, digest, item, now, true);
+      return sender.put(counter, digest, item, now);
     }
     return { shown: sender.reachBack(counter, digest, item), equivocation: false };
   }
@@ -233,6 +232,12 @@ export class Ledger {
   /** @param {Key} key @param {number} last @param {number} base @param {number} now */
   attest(key, last, base, now) {
     this.begin(key, base).attest(last, now);
+  }
+
+  /** A sender sends again what some lack. @param {Key} key @param {number} now */
+  mending(key, now) {
+    const sender = this.#senders.get(key);
+    if (sender) sender.mended = now;
   }
 
   /** @param {Key} key @param {number} last */
@@ -283,7 +288,7 @@ export class Ledger {
     const times = [];
     for (const [key, sender] of this.#senders) {
       const { horizons, held, waits } = sender;
-      if (waits !== null) times.push(waits);
+      if (waits !== null) times.push(sender.until(waits - HOLD_S));
       else if (horizons.length && (held.size || !isAwaited(key)))
         times.push(sender.until(horizons[0][1]));
     }
@@ -295,7 +300,7 @@ export class Ledger {
     /** @type {[Key, (T | Gap)[]][]} */
     const expired = [];
     for (const [key, sender] of this.#senders) {
-      if (sender.waits !== null && sender.waits > now) continue;
+      if (sender.waits !== null && sender.until(sender.waits - HOLD_S) > now) continue;
       const items = sender.waits === null ? [] : sender.release();
       const due = sender.horizons.filter(([, since]) => sender.until(since) <= now).at(-1);
       if (due && (sender.held.size || !isAwaited(key))) items.push(...sender.skip(due[0], now));

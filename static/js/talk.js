@@ -323,8 +323,9 @@ export class Talk {
   /** @param {Bytes} signatureKey @param {Repair} repair @param {Frame} frame @param {number} now */
   async #onRepair(signatureKey, { leaf, parts }, { tag, seq }, now) {
     const group = /** @type {Group} */ (this.#stay.group);
-    if (leaf !== null && leaf !== group.me.leaf) return;
     const key = hex(signatureKey);
+    this.#ledger.mending(key, now);
+    if (leaf !== null && leaf !== group.me.leaf) return;
     let isSound = true;
     /** @type {(Heard | Gap)[]} */
     const shown = [];

@@ -53,18 +53,15 @@ def test_r30_sender_that_was_seen_to_come_begins_at_one() -> None:
     assert ledger.expire(HOLD_S, nobody) == [(KEY, Verdict((Gap(1), 2)))]
 
 
-def test_r33_hole_is_held_for_while_repairs_bring_something() -> None:
+def test_r33_hole_is_held_for_while_its_sender_mends() -> None:
     ledger: Ledger[int] = Ledger()
+    ledger.mending(KEY, 0.0)
     take(ledger, 9)
     for moment in (8.0, 16.0, 24.0):
-        counter = int(moment) // 8
-        digest = b"%d" % counter
-        assert ledger.repaired(KEY, counter, digest, counter, moment).shown == (counter,)
-        again = ledger.repaired(KEY, counter, digest, counter, moment + 7.0)
-        assert again == Verdict(), "what was there brings nothing"
+        ledger.mending(KEY, moment)
         assert ledger.deadline(nobody) == min(moment + HOLD_S, MAX_HOLD_S)
         assert ledger.expire(moment + 1.9, nobody) == []
-    assert ledger.expire(MAX_HOLD_S, nobody) == [(KEY, Verdict((Gap(5), 9)))]
+    assert ledger.expire(MAX_HOLD_S, nobody) == [(KEY, Verdict((Gap(8), 9)))]
 
 
 def begin_late(ledger: Ledger[int], base: int) -> None:
@@ -106,6 +103,16 @@ def test_r33_who_was_away_waits_ten_seconds_for_what_was_said_to_it() -> None:
     assert ledger.expire(HOLD_S, nobody) == [(KEY, Verdict((2, 4, 5)))]
     assert ledger.received(KEY, HOLD_S) == (4, 5)
     assert early(ledger, 3).shown == (Gap(1),), "it could only stand behind what is newer"
+
+
+def test_r33_who_was_away_waits_while_the_sender_mends() -> None:
+    ledger: Ledger[int] = Ledger()
+    begin_late(ledger, 3)
+    take(ledger, 4, base=3)
+    ledger.mending(KEY, 9.0)
+    assert ledger.deadline(nobody) == 9.0 + HOLD_S
+    assert ledger.expire(HOLD_S + 5.0, nobody) == []
+    assert [early(ledger, n).shown for n in (1, 2, 3)] == [(), (), (1, 2, 3, 4)]
 
 
 def test_r33_hole_of_one_that_is_waited_for_is_told_in_its_place() -> None:

@@ -56,17 +56,16 @@ test('R30: a sender that was seen to come begins at one', () => {
   assert.deepEqual(ledger.expire(HOLD_S, nobody), [[KEY, [gap(1), 2]]]);
 });
 
-test('R33: a hole is held for while repairs bring something', () => {
+test('R33: a hole is held for while its sender mends', () => {
   const ledger = empty();
+  ledger.mending(KEY, 0);
   take(ledger, 9);
   for (const moment of [8, 16, 24]) {
-    const n = moment / 8;
-    assert.deepEqual(ledger.repaired(KEY, n, `digest ${n}`, n, moment).shown, [n]);
-    assert.deepEqual(ledger.repaired(KEY, n, `digest ${n}`, n, moment + 7).shown, []);
+    ledger.mending(KEY, moment);
     assert.equal(ledger.deadline(nobody), Math.min(moment + HOLD_S, 30));
     assert.deepEqual(ledger.expire(moment + 1.9, nobody), []);
   }
-  assert.deepEqual(ledger.expire(30, nobody), [[KEY, [gap(5), 9]]]);
+  assert.deepEqual(ledger.expire(30, nobody), [[KEY, [gap(8), 9]]]);
 });
 
 /** Hear a sender first after having been away. @param {Ledger<number>} ledger @param {number} base */
@@ -104,6 +103,19 @@ test('R33: who was away waits ten seconds for what was said to it', () => {
   assert.deepEqual(ledger.expire(HOLD_S, nobody), [[KEY, [2, 4, 5]]]);
   assert.deepEqual(ledger.received(KEY, HOLD_S), [4, 5]);
   assert.deepEqual(repair(ledger, 3), [gap(1)], 'it could only stand behind what is newer');
+});
+
+test('R33: who was away waits while the sender mends', () => {
+  const ledger = empty();
+  beginLate(ledger, 3);
+  take(ledger, 4, 3);
+  ledger.mending(KEY, 9);
+  assert.equal(ledger.deadline(nobody), 9 + HOLD_S);
+  assert.deepEqual(ledger.expire(HOLD_S + 5, nobody), []);
+  assert.deepEqual(
+    [1, 2, 3].map((n) => repair(ledger, n)),
+    [[], [], [1, 2, 3, 4]],
+  );
 });
 
 test('R33: a hole of one that is waited for is told in its place', () => {
