@@ -72,14 +72,21 @@ if log[1] == ARGV[1] and log[2] == ARGV[2] then redis.call('DEL', KEYS[1], KEYS[
 """
 
 # KEYS nodes, era; ARGV node, seconds until one that is silent is gone, an era, seconds to keep.
-# Returns the moment, the era of this store and the nodes that are there.
+# Returns the moment, the era of this store and the nodes that are there. When none was heard for
+# half that time, it was the store that could not be had: nobody is gone for that.
 BEAT = """
 local time = redis.call('TIME')
 local moment = time[1] .. string.format('%06d', time[2])
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[2]))
+local last = redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2]
+if last and now - tonumber(last) > ARGV[2] / 2 then
+  for _, node in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+    redis.call('ZADD', KEYS[1], now, node)
+  end
+end
 redis.call('ZADD', KEYS[1], now, ARGV[1])
-redis.call('EXPIRE', KEYS[1], 60)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[2]))
+redis.call('EXPIRE', KEYS[1], ARGV[4])
 redis.call('SET', KEYS[2], ARGV[3], 'NX')
 redis.call('EXPIRE', KEYS[2], ARGV[4])
 return {moment, redis.call('GET', KEYS[2]), redis.call('ZRANGE', KEYS[1], 0, -1)}

@@ -1,7 +1,8 @@
-"""`make chaos`: python -m tests.chaos [--minutes 30] [--members 12] [--seed N]
+"""`make chaos`: python -m tests.chaos [--minutes 30] [--members 12] [--seed N] [--cluster]
 
 Runs of five minutes, each with a seed of its own, counted up from the first; one with an even seed
 keeps its ticket key over restarts. A failing seed replays its faults with --seed N --minutes 5.
+With --cluster the relay is three nodes on one Redis, which breaks as well.
 """
 
 import argparse
@@ -23,13 +24,15 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--members", type=int, default=12)
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--cluster", action="store_true")
     options = parser.parse_args()
     seed = random.randrange(10**6) if options.seed is None else options.seed
     left, reports = options.minutes * 60, []
     while left > 0:
         folder = Path(tempfile.mkdtemp(prefix=f"beacon-chaos-{seed}-"))
         print(f"seed {seed}, journals in {folder}", flush=True)
-        report = asyncio.run(run(seed, min(RUN_S, left), options.members, folder))
+        seconds, is_cluster = min(RUN_S, left), options.cluster
+        report = asyncio.run(run(seed, seconds, options.members, folder, is_cluster=is_cluster))
         print("\n".join(report.lines()), flush=True)
         if report.is_good and not report.verdict.told:
             shutil.rmtree(folder)

@@ -24,22 +24,27 @@ _PORTS = range(20_000, 32_000)
 class Relay:
     """The relay, always on the same port; what it prints goes to ``log``."""
 
-    def __init__(self, log: Path, key_file: Path | None) -> None:
+    def __init__(self, log: Path, key_file: Path | None, *flags: str) -> None:
         self.port = _free_port()
         self._log = log
         self._key_file = key_file
+        self._flags = flags
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         """Start it; return when it listens."""
-        flags = [f"--port={self.port}", *OPEN_SOURCES]
+        line = await self._launch()
+        assert "http://" in line, f"the relay did not start: {line}{self._log.read_text()}"
+
+    async def _launch(self) -> str:
+        """Start it; return the line that it says then, '' if it cannot serve."""
+        flags = [f"--port={self.port}", *OPEN_SOURCES, *self._flags]
         if self._key_file is not None:
             flags.append(f"--ticket-key-file={self._key_file}")
         with self._log.open("ab") as log:
             self._process = await _spawn(["relay", "serve", *flags], log)
         assert self._process.stdout is not None
-        line = (await self._process.stdout.readline()).decode()
-        assert "http://" in line, f"the relay did not start: {line}{self._log.read_text()}"
+        return (await self._process.stdout.readline()).decode()
 
     async def restart(self, how: signal.Signals, down_s: float) -> None:
         """End it, wait, and start it again."""
@@ -48,6 +53,11 @@ class Relay:
         await self._process.wait()
         await asyncio.sleep(down_s)
         await self.start()
+
+    def signal(self, what: signal.Signals) -> None:
+        """Send a signal, as to stop it and let it go on."""
+        assert self._process is not None
+        self._process.send_signal(what)
 
     async def stop(self) -> None:
         """Kill it."""
@@ -59,9 +69,9 @@ class Relay:
 class Member:
     """One client process, its proxy and its journal, which is also written to ``folder``."""
 
-    def __init__(self, name: str, folder: Path, relay_port: int) -> None:
+    def __init__(self, name: str, folder: Path, *relay_ports: int) -> None:
         self.name = name
-        self.proxy = Proxy(relay_port)
+        self.proxy = Proxy(*relay_ports)
         self.journal: list[dict[str, Any]] = []
         self._folder = folder
         self._process: asyncio.subprocess.Process | None = None

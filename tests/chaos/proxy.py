@@ -5,6 +5,7 @@ Knows bytes and moments; nothing of what passes through.
 
 import asyncio
 import contextlib
+import random
 import socket
 import struct
 from dataclasses import dataclass, field
@@ -23,10 +24,13 @@ class _Pair:
 
 
 class Proxy:
-    """Passes a client's connections on to the relay, as well as it is told to."""
+    """Passes a client's connections on to the relay, as well as it is told to.
 
-    def __init__(self, relay_port: int) -> None:
-        self._relay_port = relay_port
+    Of several relays each connection gets any one that takes it.
+    """
+
+    def __init__(self, *relay_ports: int) -> None:
+        self.relay_ports = relay_ports
         self._pairs: set[_Pair] = set()
         self._server: asyncio.Server | None = None
         self._flowing = asyncio.Event()
@@ -77,11 +81,11 @@ class Proxy:
         if self.refuses:
             _end(client, reset=True)
             return
-        try:
-            back, relay = await asyncio.open_connection("127.0.0.1", self._relay_port)
-        except OSError:
+        found = await self._connect()
+        if found is None:
             _end(client, reset=True)
             return
+        back, relay = found
         pair = _Pair(client, relay)
         pair.pumps = [
             asyncio.create_task(self._pump(reader, relay)),
@@ -99,6 +103,12 @@ class Proxy:
             for writer in (client, relay):
                 _end(writer, reset=False)
             self._pairs.discard(pair)
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        for port in random.sample(self.relay_ports, len(self.relay_ports)):
+            with contextlib.suppress(OSError):
+                return await asyncio.open_connection("127.0.0.1", port)
+        return None
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):

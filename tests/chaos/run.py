@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos.checker import Verdict, check, check_end, ghosts
-from tests.chaos.script import Script, write
+from tests.chaos.cluster import NODES, Cluster
+from tests.chaos.script import CLUSTER_KINDS, Script, write
 from tests.chaos.whole import Mending, mendings
 from tests.chaos.world import World
 
@@ -40,6 +41,7 @@ class Report:
         """Return it for a person."""
         verdict, done = self.verdict, self.done
         broken = ("kill", "term", "cut", "refuse", "stall", "half_open", "delay", "sleep")
+        broken += tuple(kind for kind in CLUSTER_KINDS if done[kind])
         others = sum(verdict.found[kind] for kind in verdict.found if kind not in KINDS)
         rows = [
             ("relay", "keeps its ticket key" if self.has_key else "new ticket key at each start"),
@@ -81,19 +83,29 @@ def spread(found: Sequence[Mending]) -> str:
     return "; ".join(parts)
 
 
-async def run(seed: int, seconds: float, members: int, folder: Path) -> Report:
+async def run(
+    seed: int, seconds: float, members: int, folder: Path, *, is_cluster: bool = False
+) -> Report:
     """Play the script of ``seed``; return what the journals prove."""
-    return await play(write(seed, seconds, members), seed, seconds, members, folder)
+    script = write(seed, seconds, members, NODES if is_cluster else 0)
+    return await play(script, seed, seconds, members, folder, is_cluster=is_cluster)
 
 
-async def play(script: Script, seed: int, seconds: float, members: int, folder: Path) -> Report:
+async def play(
+    script: Script, seed: int, seconds: float, members: int, folder: Path, *,
+    is_cluster: bool = False,
+) -> Report:  # fmt: skip
     """Play a script; keys and talk come from ``seed``."""
     digest = hashlib.sha256(f"beacon chaos {seed}".encode()).digest()
     secret = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-    has_key = seed % 2 == 0
+    has_key = is_cluster or seed % 2 == 0
     key_file = folder / "ticket-key"
     key_file.write_bytes(hashlib.sha256(digest).digest()[:KEY_BYTES])
-    world = World(seed, folder, key_file if has_key else None, secret)
+    world: World
+    if is_cluster:
+        world = Cluster(seed, folder, key_file, secret)
+    else:
+        world = World(seed, folder, key_file if has_key else None, secret)
     try:
         await world.start(members)
         await world.play(script)

@@ -2,9 +2,11 @@
 
 Within what the rules promise to survive: nobody is out of reach for longer than some 45 s (a seat
 is kept for 60 s), the relay is down for at most 10 s, and both are left alone for a while after.
+So is each of several nodes, and the broker that they share.
 """
 
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 # Between the end of one episode and the next: time to be whole again, mostly.
@@ -17,7 +19,10 @@ REST_S = 20.0
 RELAY_REST_S = 6.0
 NEWCOMER_EVERY_S = 30.0
 STAYS_S = (15.0, 120.0)
+STORE_REST_S = 20.0
+# Where there are several nodes, they are -1, -2 and so on.
 RELAY = -1
+STORE = -100
 RELAY_KINDS = frozenset({"kill", "term"})
 # A client whose connection hears nothing more finds that out by its ping (20 s) that is not
 # answered (25 s); a client that was reset, at once.
@@ -67,40 +72,69 @@ _KINDS = {
 }
 
 
+# What else can happen to a node (it hangs; it cannot reach the broker), and to the broker.
+_NODE_KINDS = {
+    "node_stop": (2, 2.0, 9.0),
+    "node_apart": (2, 3.0, 12.0),
+}
+_STORE_KINDS = {
+    "store_kill": (2, 0.3, 6.0),
+    "store_stop": (2, 2.0, 10.0),
+}
+
+
+CLUSTER_KINDS = (*_NODE_KINDS, *_STORE_KINDS)
+
+
 class _Author:
     """Draws fault after fault: first one of each kind, so that a short run has most of them."""
 
-    def __init__(self, chance: random.Random, members: int) -> None:
+    def __init__(self, chance: random.Random, members: int, nodes: int = 0) -> None:
         self._chance = chance
-        self._deck = chance.sample(list(_KINDS), len(_KINDS))
-        self._free = dict.fromkeys(range(RELAY, members), 0.0)
+        self._kinds: Mapping[str, tuple[int, float, float]] = _KINDS
+        self._targets: dict[str, Sequence[int]] = dict.fromkeys(_KINDS, range(members))
+        self._targets |= dict.fromkeys(RELAY_KINDS, range(-max(1, nodes), 0))
+        if nodes:
+            self._kinds = {**_KINDS, **_NODE_KINDS, **_STORE_KINDS}
+            self._targets |= dict.fromkeys(_NODE_KINDS, range(-nodes, 0))
+            self._targets |= dict.fromkeys(_STORE_KINDS, (STORE,))
+        self._deck = chance.sample(list(self._kinds), len(self._kinds))
+        self._free: dict[int, float] = {}
 
     def draw(self, at: float, episode: int) -> Fault | None:
         """Return a fault of about ``at``; None if whom it could hit must be left alone."""
         chance = self._chance
         kind = self._next_kind()
-        _, shortest, longest = _KINDS[kind]
+        _, shortest, longest = self._kinds[kind]
         length, detail = chance.uniform(shortest, longest), chance.choice(("client", "relay"))
-        targets = [RELAY] if kind in RELAY_KINDS else [t for t in self._free if t != RELAY]
-        targets = [target for target in targets if self._free[target] <= at]
+        targets = [target for target in self._targets[kind] if self._free.get(target, 0.0) <= at]
         if not targets:
             return None
         target = chance.choice(targets)
         until = at + (SILENT_S[detail] if kind == "half_open" else length)
-        self._free[target] = until + (RELAY_REST_S if target == RELAY else REST_S)
+        self._free[target] = until + _rest_s(target)
         return Fault(at, until, kind, target, detail, episode)
 
     def _next_kind(self) -> str:
         if self._deck:
             return self._deck.pop()
-        weights = [weight for weight, _, _ in _KINDS.values()]
-        return self._chance.choices(list(_KINDS), weights)[0]
+        weights = [weight for weight, _, _ in self._kinds.values()]
+        return self._chance.choices(list(self._kinds), weights)[0]
 
 
-def write(seed: int, seconds: float, members: int) -> Script:
-    """Return the script of a run of so many seconds, each of its faults over by then."""
+def _rest_s(target: int) -> float:
+    if target == STORE:
+        return STORE_REST_S
+    return RELAY_REST_S if target < 0 else REST_S
+
+
+def write(seed: int, seconds: float, members: int, nodes: int = 0) -> Script:
+    """Return the script of a run of so many seconds, each of its faults over by then.
+
+    ``nodes`` are those that share a broker; 0 for one relay without.
+    """
     chance = random.Random(seed)
-    author = _Author(chance, members)
+    author = _Author(chance, members, nodes)
     faults: list[Fault] = []
     episode, at = 0, chance.uniform(*QUIET_S)
     while at < seconds:

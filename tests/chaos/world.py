@@ -7,13 +7,13 @@ import asyncio
 import json
 import signal
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.chaos.journal import Journal
 from tests.chaos.process import Member, Relay
-from tests.chaos.script import RELAY_KINDS, Fault, Script, Visit
+from tests.chaos.script import Fault, Script, Visit
 from tests.chaos.whole import Episode
 
 READY_S = 60.0
@@ -36,8 +36,8 @@ class World:
         self.newcomers: list[Member] = []
         self._seed = seed
         self._secret = secret
-        self._relay = Relay(folder / "relay.log", key_file)
-        self._restarting = asyncio.Lock()
+        self._relays = [Relay(folder / "relay.log", key_file)]
+        self._restarting: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         # By episode, when its faults began and were over in fact.
         self._spans: dict[int, list[float]] = {}
 
@@ -52,15 +52,15 @@ class World:
     def crashes(self) -> list[str]:
         """Name whose error output says that something went wrong inside."""
         names = []
-        for path in (*self.folder.glob("*.err"), self.folder / "relay.log"):
-            text = path.read_text(errors="replace") if path.exists() else ""
+        for path in (*self.folder.glob("*.err"), *self.folder.glob("relay*.log")):
+            text = path.read_text(errors="replace")
             if "Traceback" in text or "ERROR" in text or "CRITICAL" in text:
                 names.append(path.name)
         return sorted(names)
 
     async def start(self, count: int) -> None:
         """Start the relay and the members, and wait until all are in the room."""
-        await self._relay.start()
+        await self._open()
         for index in range(count):
             self.members.append(await self._member(f"m{index:02}", index))
         for member in self.members:
@@ -104,10 +104,17 @@ class World:
         """End every process."""
         for member in (*self.members, *self.newcomers):
             await member.stop()
-        await self._relay.stop()
+        await self._close()
+
+    async def _open(self) -> None:
+        await asyncio.gather(*(relay.start() for relay in self._relays))
+
+    async def _close(self) -> None:
+        for relay in self._relays:
+            await relay.stop()
 
     async def _member(self, name: str, number: int) -> Member:
-        member = Member(name, self.folder, self._relay.port)
+        member = Member(name, self.folder, *(relay.port for relay in self._relays))
         await member.start(self._seed * 1000 + number, self._secret)
         return member
 
@@ -126,17 +133,20 @@ class World:
 
     async def _break(self, began: float, fault: Fault) -> None:
         await _until(began + fault.at)
-        if fault.kind in RELAY_KINDS:
-            async with self._restarting:
+        if fault.target < 0:
+            async with self._restarting[fault.target]:
                 self._mark(fault)
-                how = signal.SIGKILL if fault.kind == "kill" else signal.SIGTERM
-                await self._relay.restart(how, fault.until - fault.at)
+                await self._break_relay(fault, fault.until - fault.at)
         else:
             self._mark(fault)
             self._begin(fault)
             await _until(began + fault.until)
             self._end(fault)
         self._spans[fault.episode].append(time.monotonic())
+
+    async def _break_relay(self, fault: Fault, down_s: float) -> None:
+        how = signal.SIGKILL if fault.kind == "kill" else signal.SIGTERM
+        await self._relays[-1 - fault.target].restart(how, down_s)
 
     def _mark(self, fault: Fault) -> None:
         self._note(fault.kind, fault.target, fault.detail, fault.until - fault.at)

@@ -164,7 +164,7 @@ class Guest:
 
     def move(self, node: Node, *, reset: bool = True) -> None:
         """Be cut off, and come back by way of that node."""
-        self.way.relay_port = node.port
+        self.way.relay_ports = (node.port,)
         self.way.cut(reset=reset)
         self.room.retry_now()
 

@@ -83,7 +83,7 @@ async def test_people_of_a_node_that_dies_go_away_and_then_leave(
 
 async def test_time_is_that_of_the_log(store: RedisProcess, secret: str, tmp_path: Path) -> None:
     """A seat is kept as long by a node whose clocks are wrong as by one whose clocks are right."""
-    away_s = 2.0
+    away_s = 1.0
     flags = (f"--away-for={away_s}",)
     skewed = Node(store.url, tmp_path, *flags, command=(sys.executable, "-c", SKEWED, "serve"))
     with nodes(1, store.url, tmp_path, *flags) as (right,):

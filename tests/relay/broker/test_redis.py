@@ -14,7 +14,7 @@ from relay.broker import operation as op
 from relay.broker.cipher import Cipher
 from relay.broker.later import Later
 from relay.broker.operation import NODE_BYTES
-from relay.broker.redis import RedisLog
+from relay.broker.redis import BEAT_S, RedisLog
 from relay.broker.shared import SharedBroker
 from relay.clock import Clock
 from relay.errors import RefusedError
@@ -205,3 +205,12 @@ def broker(store: RedisProcess, request: pytest.FixtureRequest) -> Iterator[Star
         loop.run_until_complete(process.log.stop())
     loop.close()
     store.ask("FLUSHALL")
+
+
+async def test_node_that_has_asked_for_nothing_stops_at_once(store: RedisProcess) -> None:
+    process = Process(store.url, contract.LIMITS, Given())
+    await process.log.start(may_persist=False)
+    while process.broker.is_down:  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(0)
+    async with asyncio.timeout(BEAT_S / 2):
+        await process.log.stop()
