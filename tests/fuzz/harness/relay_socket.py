@@ -80,7 +80,7 @@ def _converse(form: int, pieces: list[bytes]) -> tuple[tuple[object, ...], list[
 
 def _check(socket: Socket) -> None:
     scanner = socket._scanner
-    assert len(socket._held) <= scanner.limit + HEADER_BYTES, "holds more than a message"
+    assert len(socket._held or b"") <= scanner.limit + HEADER_BYTES, "holds more than a message"
     others = socket._others
     if others is not None:
         assert sum(map(len, others._parts)) <= scanner.limit, "holds more than a message"
