@@ -49,6 +49,8 @@ class RelayConfig:
     # Whoever holds this memory can end rooms and sees their sizes, not what is in them.
     broker: str = field(
         default="",
+        # It may hold a password.
+        repr=False,
         metadata={
             "text": "where rooms are kept: redis://HOST:PORT/0, or rediss:// or unix://, shared by "
             "all relays that have the same ticket-key-file; none: in this process"

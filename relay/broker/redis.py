@@ -375,8 +375,12 @@ def _news(data: bytes) -> tuple[bytes, int, bytes, list[bytes]] | None:
 
 
 def _entries(found: list[Any]) -> list[Entry]:
-    """Read what XRANGE gives: ids, and two fields each."""
-    return [
-        Entry(int(number.partition(b"-")[0]), int(fields[1]) / 1e6, fields[3])
-        for number, fields in found
-    ]
+    """Read what XRANGE gives: ids, and two fields each; what somebody else put there opens not."""
+    entries = []
+    for number, fields in found:
+        try:
+            moment, record = int(fields[1]) / 1e6, fields[3]
+        except (ValueError, IndexError, TypeError):
+            moment, record = 0.0, b""
+        entries.append(Entry(int(number.partition(b"-")[0]), moment, record))
+    return entries

@@ -69,7 +69,9 @@ class Line:
                 retry=Retry(NoBackoff(), 0),
                 protocol=2,
             )
-        except ValueError as exc:
+            # Of what stands behind a question mark the library knows only now whether it takes it.
+            self._pool.make_connection()  # type: ignore[no-untyped-call]
+        except (ValueError, TypeError) as exc:
             raise BrokerError("the broker's address is not that of a Redis") from exc
         self._asking: AbstractConnection | None = None
         self.listening: AbstractConnection | None = None
