@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 # are one layer; none of a layer may import another of it unless it stands further left.
 RELAY = [
     *("errors", "limits", "source", "forwarded", "pressure"),
-    *("wire", "frame", "head", "handshake", "wheel", "ring", "turn", "pace", "replay"),
+    *("strict", "wire", "frame", "head", "handshake", "wheel", "ring", "turn", "pace", "replay"),
     *("seat", "effect", "room", "snapshot", "proof", "tickets", "returns", "session"),
     *("broker.later", "broker", "broker.operation", "broker.cipher", "broker.replica"),
     *("broker.shared_log", "broker.shared_place", "broker.shared"),

@@ -9,8 +9,19 @@ from relay.broker.shared import SharedBroker
 from relay.fanout import Fan
 from relay.room import RoomLimits
 from relay.tickets import Tickets
+from relay.wire import Commit
 from tests.relay.broker.contract import *  # noqa: F403  # The contract's tests run here.
-from tests.relay.broker.contract import Node, Start
+from tests.relay.broker.contract import (
+    COMMIT,
+    INFO,
+    LIMITS,
+    ROOM,
+    SEALED,
+    FakePort,
+    Node,
+    Start,
+    new_reference,
+)
 from tests.relay.broker.contract_resume import *  # noqa: F403
 from tests.relay.broker.one_log import SECRET, ListLog, Store, new_broker, outcome
 
@@ -78,3 +89,24 @@ def start(limits: RoomLimits, max_rooms: int = 3) -> Node:
 @pytest.fixture
 def broker() -> Start:
     return start
+
+
+def test_what_was_on_its_way_when_the_log_was_lost_from_sight_goes_again_as_it_was() -> None:
+    """The same record, number and all: that number is a nonce, and the log takes it once."""
+    log = ListLog(Store())
+    broker = new_broker(log, LIMITS, Fan(lambda _: None, lambda _: None))
+    port = FakePort()
+    place: Any = outcome(broker.enter(ROOM, port, 0.0))
+    outcome(place.commit(Commit(new_reference(), 0, COMMIT, INFO), 0.0))
+    log.is_prompt = False
+    came: list[Any] = []
+    place.post(new_reference(), 1, SEALED, 0.0).then(came.append)
+    (home,) = broker._homes.values()
+    (before,) = [wanted.record for wanted in home.wanted.values()]
+    log.calls.clear()
+    broker.down()
+    log.is_prompt = True
+    broker.up()
+    assert came == [3]
+    (stored,) = log.store.logs.values()
+    assert stored.entries[-1].record == before
