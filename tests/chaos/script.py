@@ -78,8 +78,20 @@ _NODE_KINDS = {
     "node_apart": (2, 3.0, 12.0),
 }
 _STORE_KINDS = {
-    "store_kill": (2, 0.3, 6.0),
+    "store_kill": (6, 0.3, 6.0),
     "store_stop": (2, 2.0, 10.0),
+}
+# Several nodes are there to be killed; what happens on the way to them has runs of its own.
+_CLUSTER = {
+    **_KINDS,
+    "kill": (10, 0.3, 8.0),
+    "refuse": (1, 2.0, 20.0),
+    "stall": (1, 3.0, 20.0),
+    "half_open": (1, 0.0, 0.0),
+    "delay": (1, 5.0, 20.0),
+    "sleep": (2, 2.0, 20.0),
+    **_NODE_KINDS,
+    **_STORE_KINDS,
 }
 
 
@@ -95,7 +107,7 @@ class _Author:
         self._targets: dict[str, Sequence[int]] = dict.fromkeys(_KINDS, range(members))
         self._targets |= dict.fromkeys(RELAY_KINDS, range(-max(1, nodes), 0))
         if nodes:
-            self._kinds = {**_KINDS, **_NODE_KINDS, **_STORE_KINDS}
+            self._kinds = _CLUSTER
             self._targets |= dict.fromkeys(_NODE_KINDS, range(-nodes, 0))
             self._targets |= dict.fromkeys(_STORE_KINDS, (STORE,))
         self._deck = chance.sample(list(self._kinds), len(self._kinds))
