@@ -3,6 +3,7 @@
 Knows rates; never knows whom they limit or what a token buys.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -76,6 +77,35 @@ class Bucket:
         """Have so many tokens from now on, and no more than it may hold."""
         self._tokens, self._at = min(tokens, float(self._rate.burst)), now
 
+    def owe(self, tokens: int, now: float) -> None:
+        """Be charged for what was given elsewhere, down to a whole burst of debt."""
+        self._tokens = max(self._fill(now) - tokens, -float(self._rate.burst))
+
     def is_full(self, now: float) -> bool:
         """Tell whether forgetting this bucket would change nothing."""
         return self._rate.per_s == 0.0 or self._fill(now) >= self._rate.burst
+
+
+class CountedBucket(Bucket):
+    """One that counts what was taken, and calls back when that begins."""
+
+    __slots__ = ("_begins", "_taken")
+
+    def __init__(self, rate: Rate, begins: Callable[[], None]) -> None:
+        super().__init__(rate)
+        self._taken = 0
+        self._begins = begins
+
+    def take(self, now: float) -> float:
+        """See Bucket."""
+        wait = super().take(now)
+        if wait == 0.0:
+            if not self._taken:
+                self._begins()
+            self._taken += 1
+        return wait
+
+    def count(self) -> int:
+        """Return how many tokens were taken since this was asked last."""
+        taken, self._taken = self._taken, 0
+        return taken

@@ -18,6 +18,7 @@ from relay.limits import Rate
 from relay.returns import Returns
 from relay.ring import RingLimits
 from relay.room import Draw, RoomLimits
+from relay.source import SourceLimits
 from relay.tickets import Tickets
 from relay.turn import TurnLimits
 from relay.wire import LIFE_BYTES, Life, RoomId, Tag
@@ -54,6 +55,15 @@ def ring_limits(config: RelayConfig) -> RingLimits:
         bytes=config.ring_bytes,
         age_s=config.ring_age,
         total_bytes=config.ring_total_bytes,
+    )
+
+
+def source_limits(config: RelayConfig) -> SourceLimits:
+    """Read what bounds one source."""
+    return SourceLimits(
+        connections=Rate(config.source_connection_rate, config.source_connection_burst),
+        messages=Rate(config.source_message_rate, config.source_message_burst),
+        open_connections=config.source_connections,
     )
 
 

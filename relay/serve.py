@@ -30,7 +30,7 @@ from relay.outlet import SocketLimits
 from relay.pressure import Pressure, judge
 from relay.returns import Returns
 from relay.session import SessionLimits
-from relay.source import SourceLimits, Sources
+from relay.source import Sources
 from relay.tickets import Tickets
 from relay.tls import Certificate
 from relay.wheel import TURN_S, Wheel
@@ -95,9 +95,10 @@ class Relay:
             self._broker, self._log = rooms.in_redis(
                 config, key, tickets, returns, self._open_channel, self._clock, self._fault
             )
+            self._sources: Sources = self._log.accounts.sources
         else:
             self._broker = rooms.in_memory(config, tickets, self._open_channel, self._clock)
-        self._sources = self._make_sources()
+            self._sources = Sources(rooms.source_limits(config), secrets.token_bytes(32))
         self._rotate_at = self._clock.now() + ROTATE_S
         self.metrics = Metrics()
         hub = Hub(
@@ -223,17 +224,6 @@ class Relay:
     def _trouble(self) -> str:
         return "" if self._log is None else self._log.trouble
 
-    def _make_sources(self) -> Sources:
-        config = self._config
-        return Sources(
-            SourceLimits(
-                connections=Rate(config.source_connection_rate, config.source_connection_burst),
-                messages=Rate(config.source_message_rate, config.source_message_burst),
-                open_connections=config.source_connections,
-            ),
-            secrets.token_bytes(32),
-        )
-
     def _tick(self) -> None:
         self._timer = self._loop.call_later(TURN_S, self._tick)
         now = self._clock.tick()
@@ -246,7 +236,7 @@ class Relay:
             self._measure_at = now + MEASURE_S
             self._measure()
             self._tidy(now)
-        if now >= self._rotate_at:
+        if self._log is None and now >= self._rotate_at:
             self._rotate_at = now + ROTATE_S
             self._sources.rotate(secrets.token_bytes(32))
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 
 from relay.broker import Channel
+from relay.broker.accounts import Accounts
 from relay.broker.cipher import Cipher
 from relay.broker.operation import NODE_BYTES, Node
 from relay.broker.redis import RedisLog
@@ -17,7 +18,7 @@ from relay.broker.shared import SharedBroker
 from relay.clock import Clock
 from relay.config import RelayConfig
 from relay.returns import Returns
-from relay.rooms import ring_limits, room_limits, seal_mark, seal_ticket
+from relay.rooms import ring_limits, room_limits, seal_mark, seal_ticket, source_limits
 from relay.snapshot import FORMAT
 from relay.tickets import Tickets
 
@@ -42,6 +43,7 @@ def in_redis(
         left = config.restore_for - (time.time() - since)
         returns.begin(since, clock.now() + max(0.0, left))
 
+    cipher = Cipher(key, node)
     log = RedisLog(
         config.broker,
         _format(config),
@@ -51,13 +53,14 @@ def in_redis(
         renew,
         time.time,
         fault,
+        Accounts(source_limits(config), cipher, time.time()),
     )
     broker = SharedBroker(
         room_limits(config),
         ring_limits(config),
         config.max_rooms,
         Sealers(seal_ticket(tickets), seal_mark(tickets)),
-        Cipher(key, node),
+        cipher,
         open_channel,
         log,
         clock.now(),

@@ -5,6 +5,7 @@ Knows counts and buckets per source; the key is an argument, rotates and lives i
 
 import hashlib
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NewType
 
@@ -31,6 +32,12 @@ class SourceLimits:
     messages: Rate
     open_connections: int
 
+    @property
+    def requests(self) -> Rate:
+        """What all connections together may ask for."""
+        rate, times = self.connections, REQUESTS_PER_CONNECTION
+        return Rate(rate.per_s * times, rate.burst * times)
+
 
 def source_id(key: bytes, address: str) -> SourceId:
     """Hash the prefix of an address: IPv4 /32, IPv6 /64, whatever else as it stands."""
@@ -48,20 +55,16 @@ def source_id(key: bytes, address: str) -> SourceId:
 
 
 class Source:
-    """What one source has open and may still do."""
+    """What one source has open, here and (as far as is known) elsewhere, and may still do."""
 
-    __slots__ = ("connections", "messages", "open", "requests")
+    __slots__ = ("connections", "elsewhere", "messages", "open", "requests")
 
-    def __init__(self, limits: SourceLimits) -> None:
-        self.connections = Bucket(limits.connections)
-        self.requests = Bucket(
-            Rate(
-                limits.connections.per_s * REQUESTS_PER_CONNECTION,
-                limits.connections.burst * REQUESTS_PER_CONNECTION,
-            )
-        )
-        self.messages = Bucket(limits.messages)
+    def __init__(self, limits: SourceLimits, new: Callable[[Rate], Bucket] = Bucket) -> None:
+        self.connections = new(limits.connections)
+        self.requests = new(limits.requests)
+        self.messages = new(limits.messages)
         self.open = 0
+        self.elsewhere = 0
 
 
 class Sources:
@@ -92,16 +95,22 @@ class Sources:
         source = self._table.get(identity)
         if source is not None:
             return source
+        if not self._has_place(now):
+            identity = _EVERYBODY
+        return self._table.setdefault(identity, self._new(identity))
+
+    def _has_place(self, now: float) -> bool:
         if len(self._table) >= MAX_SOURCES and now - self._swept >= SWEEP_S:
             self._sweep(now)
-        if len(self._table) >= MAX_SOURCES:
-            identity = _EVERYBODY
-        return self._table.setdefault(identity, Source(self._limits))
+        return len(self._table) < MAX_SOURCES
+
+    def _new(self, identity: SourceId) -> Source:
+        return Source(self._limits)
 
     def admit(self, source: Source, now: float) -> float:
         """Count one more open connection and return 0.0, or return the seconds to stay away."""
         limit = self._limits.open_connections
-        if limit and source.open >= limit:
+        if limit and source.open + source.elsewhere >= limit:
             return 1.0
         wait = source.connections.take(now)
         if wait == 0.0:
@@ -119,6 +128,7 @@ class Sources:
             identity: source
             for identity, source in self._table.items()
             if source.open
+            or source.elsewhere
             or not source.connections.is_full(now)
             or not source.requests.is_full(now)
             or not source.messages.is_full(now)

@@ -87,8 +87,8 @@ class _Team:
             await self._is_decided.wait()
         while not self._is_stopping:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "relay", "serve", *self._words,
-                stdout=asyncio.subprocess.PIPE, env=os.environ,
+                sys.executable, "-m", "relay.worker", *self._words, env=os.environ,
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             )  # fmt: skip
             self._processes.add(process)
             if self._is_stopping:

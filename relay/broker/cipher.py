@@ -42,6 +42,10 @@ class Cipher:
         mac = HKDF(SHA256(), ROOM_KEY_BYTES, self._room_key, b"beacon room name v1")
         return mac.derive(room)
 
+    def source_key(self, period: int) -> bytes:
+        """Return what names addresses in a period, to all nodes."""
+        return _derive(self._secret, b"beacon source v1" + period.to_bytes(8, "big"), 32)
+
     def next(self) -> int:
         """Return the number that the next sealed thing must have."""
         self._number += 1

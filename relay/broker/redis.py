@@ -18,6 +18,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from relay.broker import scripts
+from relay.broker.accounts import NAME, Accounts
 from relay.broker.operation import Node
 from relay.broker.redis_line import TIMEOUT_S, Keyspace, Line
 from relay.broker.shared import SharedBroker
@@ -62,6 +63,7 @@ class RedisLog:
     def __init__(
         self, url: str, format_: str, node: Node, keep_s: float, clock: Clock,
         era: Callable[[float], None], wall: Callable[[], float], fault: Callable[[Exception], None],
+        accounts: Accounts,
     ) -> None:  # fmt: skip
         self._line = Line(url)
         self._names = Keyspace(format_, "")
@@ -73,6 +75,7 @@ class RedisLog:
         self._tell_era = era
         self._wall = wall
         self._fault = fault
+        self.accounts = accounts
         self._era = b""
         self._shas: dict[str, str] = {}
         self._queue: list[Command] = []
@@ -168,6 +171,9 @@ class RedisLog:
             await self._line.disconnect()
             if not self.broker.is_down:
                 self.broker.down()
+            # Of others nothing is known any more: limits hold for this node alone.
+            self.accounts.alive(set())
+            self.accounts.turn(self._wall())
             await asyncio.sleep(pause)
             pause = min(2 * pause, BACKOFF_S[1])
 
@@ -207,12 +213,19 @@ class RedisLog:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _keep_beating(self, listener: AbstractConnection) -> None:
+        sources = self._names.channel(NAME)
+        await listener.send_command("SSUBSCRIBE", sources)
         while True:
             await asyncio.sleep(BEAT_S)
+            self.accounts.turn(self._wall())
+            for account in self.accounts.tell():
+                self._queue.append(Command(["SPUBLISH", sources, account], lambda _: None))
             words = self._script(
                 scripts.BEAT, [self._names.nodes, self._names.era], self._beat_words()
             )
             self._queue.append(Command(words, self._beaten))
+            probe = ["SET", self._names.probe, "", "PX", int(DEAD_S * 1000)]
+            self._queue.append(Command(probe, self._probed))
             self._rouse()
             await listener.send_command("PING")
 
@@ -264,14 +277,20 @@ class RedisLog:
                 message = await listener.read_response(timeout=inf)
             match message:
                 case [b"smessage", channel, data]:
-                    news = _news(data)
-                    if news is not None:
-                        self._reached(self._names.name(channel), *news)
+                    self._heard(self._names.name(channel), data)
                 case [b"ssubscribe", channel, _]:
                     name = self._names.name(channel)
                     wanted = self._follows.pop(name, None)
                     if wanted is not None:
                         self._ask_follow(name, *wanted)
+
+    def _heard(self, name: bytes, data: bytes) -> None:
+        if name == NAME:
+            self.accounts.heard(data, self._clock.now())
+            return
+        news = _news(data)
+        if news is not None:
+            self._reached(name, *news)
 
     def _ask(
         self, script: str, keys: list[Any], words: list[Any], answered: Callable[[Any], None]
@@ -350,9 +369,13 @@ class RedisLog:
         (answer,) = await self._line.call([words])
         self._beaten(answer)
 
+    def _probed(self, answer: Any) -> None:
+        if isinstance(answer, ResponseError):
+            self._refused_at = self._clock.now()
+
     def _beaten(self, answer: Any) -> None:
         if isinstance(answer, ResponseError):
-            # A replica, or one that has no memory even for this.
+            # A replica, say: it is not the one that it was.
             raise answer
         moment, era, nodes = answer
         now = self._clock.now()
@@ -360,7 +383,9 @@ class RedisLog:
         if era != self._era:
             self._era = era
             self._tell_era(float(era.rpartition(b":")[2]))
-        self.broker.alive({Node(node) for node in nodes}, now)
+        alive = {Node(node) for node in nodes}
+        self.accounts.alive(alive)
+        self.broker.alive(alive, now)
 
 
 def _news(data: bytes) -> tuple[bytes, int, bytes, list[bytes]] | None:

@@ -34,11 +34,16 @@ class Keyspace:
 
     @property
     def nodes(self) -> str:
-        return f"{self._prefix}nodes"
+        return f"{self._prefix}{{nodes}}"
 
     @property
     def era(self) -> str:
-        return f"{self._prefix}era"
+        return f"{self._prefix}{{nodes}}:era"
+
+    @property
+    def probe(self) -> str:
+        """Return what is written only to see whether it can be."""
+        return f"{self._prefix}{{nodes}}:probe"
 
     def keys(self, name: bytes) -> list[str]:
         """Return the keys of a log, which one node of a cluster holds together."""

@@ -73,8 +73,9 @@ if log[1] == ARGV[1] and log[2] == ARGV[2] then redis.call('DEL', KEYS[1], KEYS[
 
 # KEYS nodes, era; ARGV node, seconds until one that is silent is gone, an era, seconds to keep.
 # Returns the moment, the era of this store and the nodes that are there. When none was heard for
-# half that time, it was the store that could not be had: nobody is gone for that.
-BEAT = """
+# half that time, it was the store that could not be had: nobody is gone for that. It takes next to
+# nothing, and is let through when there is no memory left: a full store is no lost one.
+BEAT = """#!lua flags=allow-oom
 local time = redis.call('TIME')
 local moment = time[1] .. string.format('%06d', time[2])
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000

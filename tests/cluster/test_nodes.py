@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from contextlib import ExitStack
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from tests.cluster.place import (
     guest,
     nodes,
     until,
+    until_health,
     until_whole,
 )
 from tests.relay.raw import Peer
@@ -154,6 +156,29 @@ async def test_workers_are_one_relay(store: RedisProcess, secret: str, tmp_path:
     assert took < 5.0
     assert not {*map(str, first + last)} & {*os.listdir("/proc")}
     assert team.logged == "WARNING relay a worker has died; another one starts\n"
+
+
+async def test_workers_end_with_whoever_started_them(store: RedisProcess, tmp_path: Path) -> None:
+    team = Node(store.url, tmp_path, "--workers=2")
+    await asyncio.to_thread(team.start)
+    await until(lambda: len(workers(team)) == 2)
+    await until_all_serve(team)
+    left = {*map(str, workers(team))}
+    await asyncio.to_thread(team.end, signal.SIGKILL)
+    await until(lambda: not left & {*os.listdir("/proc")})
+    assert team.logged == ""
+
+
+async def test_limits_of_a_source_hold_over_all_nodes(store: RedisProcess, tmp_path: Path) -> None:
+    flags = "--source-connections=4", "--away-for=21"
+    with nodes(2, store.url, tmp_path, *flags) as (left, right):
+        held = [HTTPConnection("127.0.0.1", left.port) for _ in range(4)]
+        for one in held:
+            one.connect()
+        await until_health(right, 429)
+        for one in held:
+            one.close()
+        await until_health(right, 200)
 
 
 def workers(team: Node) -> list[int]:

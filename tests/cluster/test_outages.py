@@ -121,9 +121,10 @@ async def test_broker_without_memory_costs_a_wait(
             during = sending(*people)
             await until_degraded(*people)
             for node in pair:
-                await until_health(node, 503)
-            await asyncio.sleep(0.5)
+                assert "no memory" in await until_health(node, 503)
+            await asyncio.sleep(3.0)
             assert not during.done()
+            assert all(node.health()[0] == 503 for node in pair)
         finally:
             store.ask("CONFIG", "SET", "maxmemory", "0")
         await during

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from relay.broker import operation as op
+from relay.broker.accounts import Accounts
 from relay.broker.cipher import Cipher
 from relay.broker.later import Later
 from relay.broker.operation import NODE_BYTES
@@ -19,7 +20,9 @@ from relay.broker.shared import SharedBroker
 from relay.clock import Clock
 from relay.errors import RefusedError
 from relay.fanout import Fan, RoomChannel
+from relay.limits import Rate
 from relay.room import RoomLimits
+from relay.source import SourceLimits
 from relay.tickets import Tickets
 from tests.relay.broker import contract
 from tests.relay.broker.contract import *  # noqa: F403  # The contract's tests run here.
@@ -29,6 +32,7 @@ from tests.relay.broker.one_log import RING, SECRET, new_sealers
 from tests.relay.redis_process import RedisProcess, redis_running
 
 PATIENCE_S = 20.0
+UNLIMITED = SourceLimits(Rate(0.0, 1), Rate(0.0, 1), 0)
 _nodes = itertools.count(1)
 
 
@@ -51,8 +55,9 @@ class GivenLog(RedisLog):
         self.faults: list[Exception] = []
         clock = Clock(lambda: given.now)
         super().__init__(
-            url, "test", node, 60.0, clock, lambda _: None, lambda: given.now, self.faults.append
-        )
+            url, "test", node, 60.0, clock, lambda _: None, lambda: given.now, self.faults.append,
+            Accounts(UNLIMITED, Cipher(SECRET, node), given.now),
+        )  # fmt: skip
         self._given = given
 
     def _script(self, script: str, keys: list[Any], words: list[Any]) -> list[Any]:
