@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find relay client static -type f -not -path '*/__pycache__/*') \
-	pyproject.toml README.md LICENSE
+	pyproject.toml README.md LICENSE scripts/smaller_page.py scripts/page/package-lock.json
 
 .PHONY: run test gate chaos hostile fuzz bench lock clean
 
@@ -27,6 +27,10 @@ WAITING = COVERAGE_FILE=.coverage.waiting $(BIN)/python -m pytest $(SLOW) --cov 
 THINKING = COVERAGE_FILE=.coverage.thinking $(BIN)/python -m pytest $(SLOW:%=--ignore=%) \
 	--ignore=tests/browser --cov --cov-report= && $(BIN)/python -m pytest tests/browser
 
+NODE_TESTS = $(shell find tests/static -name '*.test.js' | sort)
+# As it is installed: the same tests, for it is not the same text.
+PAGE = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/relay/static
+
 # Format, lint, types, tests: what is quick first. The cores must be covered to the last branch,
 # each by its own tests; the browser's are of the whole and counted nowhere.
 gate:
@@ -35,7 +39,8 @@ gate:
 	@scripts/step $(BIN)/mypy
 	@scripts/step $(BIOME) ci
 	@scripts/step node_modules/.bin/tsc
-	@scripts/step node --test $(shell find tests/static -name '*.test.js' | sort)
+	@scripts/step node --test $(NODE_TESTS)
+	@scripts/step env BEACON_PAGE=$(PAGE) node --import ./tests/static/installed.js --test $(NODE_TESTS)
 	@$(BIN)/coverage erase
 	@scripts/step scripts/side-by-side '$(THINKING)' '$(WAITING)'
 	@scripts/step $(BIN)/coverage combine --quiet
@@ -78,13 +83,13 @@ lock: $(VENV)/tested
 	scripts/lock $(BIN)/python
 
 clean:
-	rm -rf $(VENV) node_modules bench/.venv bench/node_modules dist .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.*
+	rm -rf $(VENV) node_modules scripts/page/node_modules bench/.venv bench/node_modules dist .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.*
 
 $(VENV)/bin/python:
 	@scripts/venv $(VENV)
 
 # Dependencies by hash; then the wheel, built without isolation so that its builder is locked too.
-$(VENV)/installed: $(VENV)/dependencies $(SOURCES)
+$(VENV)/installed: $(VENV)/dependencies scripts/page/node_modules/.package-lock.json $(SOURCES)
 	@rm -rf dist
 	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
 	@$(PIP) install --no-deps --force-reinstall dist/*.whl
@@ -99,6 +104,12 @@ $(VENV)/dependencies: requirements/run.txt requirements/build.txt | $(VENV)/bin/
 $(VENV)/tested: requirements/dev.txt $(VENV)/installed
 	@echo 'Installing what the tests need ...'
 	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# What makes the page in the wheel smaller, and nothing else: running a relay needs no more of npm.
+scripts/page/node_modules/.package-lock.json: scripts/page/package.json scripts/page/package-lock.json
+	@command -v npm >/dev/null || scripts/node
+	@cd scripts/page && npm ci --silent
 	@touch $@
 
 node_modules/.package-lock.json: package.json package-lock.json

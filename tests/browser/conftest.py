@@ -12,8 +12,9 @@ import pytest_asyncio
 from playwright.async_api import Browser, Playwright, async_playwright
 
 from client import Link, create_link
+from tests.browser.installed import installed_page, page_of_the_sources, relay_process
 from tests.browser.visitor import Visitor, visiting
-from tests.e2e.process import RelayProcess, relay_process
+from tests.e2e.process import RelayProcess
 
 HERE = Path(__file__).parent
 # Nothing but the machine itself is to be reached, whatever a page or the browser may want.
@@ -53,6 +54,13 @@ async def browser(playwright: Playwright) -> AsyncIterator[Browser]:
     browser = await launch(playwright)
     yield browser
     await browser.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def installed_page_is_that_of_the_sources() -> None:
+    """All of these tests are of the page that is installed: it must be of today."""
+    installed = {name: file.data for name, file in installed_page().items()}
+    assert installed == page_of_the_sources(), "make .venv/installed"
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,10 @@ from playwright.async_api import Playwright, TimeoutError
 from client import Link, RoomSession, create_link, open_room
 from tests.browser.cli import send, tailing
 from tests.browser.conftest import Visit, launch
+from tests.browser.installed import relay_process
 from tests.browser.visitor import Visitor, until, visiting
 from tests.chaos.proxy import Proxy as StallingProxy
-from tests.e2e.process import RelayProcess, relay_process
+from tests.e2e.process import RelayProcess
 from tests.e2e.proxy import proxied
 
 # What a browser's console says of a connection that a test has cut.

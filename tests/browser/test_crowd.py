@@ -13,8 +13,8 @@ import pytest
 
 from client import Link, RoomSession, create_link, open_room
 from tests.browser.conftest import Visit
+from tests.browser.installed import relay_process
 from tests.browser.visitor import Visitor, until
-from tests.e2e.process import relay_process
 
 MEMBERS = 64
 JOIN_S = 20.0

@@ -11,10 +11,11 @@ import pytest_asyncio
 from client import Link, create_link
 from tests.browser.conftest import Visit
 from tests.browser.firefox import ESCAPE, Firefox, FirefoxPage, firefox
+from tests.browser.installed import relay_process
 from tests.browser.test_room import at_prompt, at_terminal, words_at
 from tests.browser.visitor import until
 from tests.client.cli.beacon import terminal
-from tests.e2e.process import RelayProcess, relay_process
+from tests.e2e.process import RelayProcess
 
 PROGRAM = shutil.which("firefox-esr")
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Firefox (Debian: firefox-esr)")

@@ -43,14 +43,19 @@ class RelayProcess:
 
 
 @contextmanager
-def relay_process(*flags: str, sources: bool = True) -> Iterator[RelayProcess]:
-    """Start `beacon-relay serve` on a free port and wait until it says that it listens."""
-    command = [sys.executable, "-m", "relay", "serve", "--port=0"]
+def relay_process(
+    *flags: str, sources: bool = True, installed: bool = False
+) -> Iterator[RelayProcess]:
+    """Start `beacon-relay serve` on a free port and wait until it says that it listens.
+
+    ``installed``: the one that the wheel brought, with its page, and not that of the checkout.
+    """
+    command = [sys.executable, *(["-I"] if installed else []), "-m", "relay", "serve", "--port=0"]
     command += [*(OPEN_SOURCES if sources else ()), *flags]
     env = {k: v for k, v in os.environ.items() if not k.startswith(("RELAY_", "BEACON_"))}
     process = subprocess.Popen(
         command,
-        cwd=ROOT,
+        cwd="/" if installed else ROOT,
         env=env,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
