@@ -6,6 +6,7 @@ Knows references, counters and the session's budget; never sees a key or a seale
 from collections import deque
 from dataclasses import dataclass, field
 
+from client.content import Counted, Nick, Text, Void
 from client.errors import LimitError
 
 # A member tries one message this often before it says "not sent" (R22).
@@ -51,6 +52,12 @@ class Pending:
     def is_void(self) -> bool:
         """Whether only its counter is left to be sent."""
         return self.text is None and self.nick is None
+
+    def content(self, counter: int, base: int) -> Counted:
+        """Return what is said, under its counter."""
+        if self.text is not None:
+            return Text(counter, base, self.nick, self.text)
+        return Void(counter, base) if self.nick is None else Nick(counter, base, self.nick)
 
     def must_hold(self, now: float) -> bool:
         """Say whether a person must be asked before this goes out (R24)."""

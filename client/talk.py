@@ -198,7 +198,7 @@ class Talk:
 
     def _post(self, pending: Pending) -> None:
         counter = self.outbox.sent(pending, self._stay.fence, self._stay.now)
-        pending.data = content.serialize(_content_of(pending, counter, self.outbox.epoch_base))
+        pending.data = content.serialize(pending.content(counter, self.outbox.epoch_base))
         present = frozenset(leaf.signature_key for leaf in self._stay.others) - self._left
         self.outbox.read_by(pending, present | self._expected)
         self._stay.post(pending.reference, pending.data)
@@ -389,11 +389,3 @@ class Talk:
             if isinstance(said, Text):
                 late = item != current
                 stay.emit(Message(item.tag, said.nick, said.text, *place, late))
-
-
-def _content_of(pending: Pending, counter: int, base: int) -> Counted:
-    if pending.text is not None:
-        return Text(counter, base, pending.nick, pending.text)
-    if pending.nick is not None:
-        return Nick(counter, base, pending.nick)
-    return Void(counter, base)

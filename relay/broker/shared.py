@@ -20,7 +20,15 @@ from relay.broker.later import Later
 from relay.broker.operation import Node, Operation
 from relay.broker.replica import Done, Replica, Sealers
 from relay.broker.shared_log import Entry, SharedLog
-from relay.broker.shared_place import CHECK_S, Home, SharedPlace, Wanted, busy, new_seed
+from relay.broker.shared_place import (
+    CHECK_S,
+    CHECK_SILENT_S,
+    Home,
+    SharedPlace,
+    Wanted,
+    busy,
+    new_seed,
+)
 from relay.errors import AuthenticationError, CloseCode, Reason, RefusedError
 from relay.pressure import Pressure
 from relay.ring import RingLimits, Rings
@@ -348,7 +356,9 @@ class SharedBroker:
         if due is not None and due <= moment and not home.is_wanted(op.Expire):
             self.want(home, op.Expire(new_seed()), now)
         if home.check_at <= now:
-            home.check_at = now + CHECK_S
+            is_silent = home.at == home.checked and not home.ahead
+            home.check_at = now + (CHECK_SILENT_S if is_silent else CHECK_S)
+            home.checked = home.at
             # What a check has not brought may have been saved over.
             ask = self._log.follow if home.ahead else self._log.check
             ask(home.name, home.born, home.at)

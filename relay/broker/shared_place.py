@@ -22,8 +22,9 @@ from relay.wire import Commit, Offer, Reference, RoomId, Tag, serialize_notice
 
 T = TypeVar("T")
 SEED_BYTES = 16
-# A log without news is asked for so often, which also keeps it from being forgotten there.
-CHECK_S = 20.0
+# A log is asked for so long after the last time, for there may be news that did not come; and more
+# seldom if there was none since then. That also keeps it from being forgotten there.
+CHECK_S, CHECK_SILENT_S = 20.0, 45.0
 # Records that came before the one they follow: as many as may come while that is fetched.
 MAX_AHEAD = 256
 # What time brings is for the first of a room's nodes to say; so long later for each next one.
@@ -58,8 +59,8 @@ class Home:
     """A shared room on this node, as it waits in the wheel."""
 
     __slots__ = (
-        "ahead", "born", "channel", "check_at", "is_behind", "is_live", "is_told", "name",
-        "places", "replica", "room_id", "turn", "wanted",
+        "ahead", "born", "channel", "check_at", "checked", "is_behind", "is_live", "is_told",
+        "name", "places", "replica", "room_id", "turn", "wanted",
     )  # fmt: skip
 
     def __init__(self, room_id: RoomId, name: bytes, channel: Channel, now: float) -> None:
@@ -78,6 +79,8 @@ class Home:
         self.wanted: dict[int, Wanted] = {}
         self.ahead: dict[int, Entry] = {}
         self.check_at = now + CHECK_S
+        # How far it was then.
+        self.checked = -1
         self.turn = IDLE
 
     @property

@@ -6,6 +6,7 @@ import { earliest } from './ledger.js';
 
 /**
  * @import { Bytes } from './bytes.js'
+ * @import { Counted } from './content.js'
  * @import { Key } from './ledger.js'
  */
 
@@ -44,6 +45,13 @@ export class Pending {
 
   get isVoid() {
     return this.text === null && this.nick === null;
+  }
+
+  /** @param {number} counter @param {number} base @returns {Counted} */
+  content(counter, base) {
+    const { text, nick } = this;
+    if (text !== null) return { type: 'text', counter, base, nick, text };
+    return nick !== null ? { type: 'nick', counter, base, nick } : { type: 'void', counter, base };
   }
 
   /** @param {number} now */

@@ -196,7 +196,7 @@ export class Talk {
   async #post(pending) {
     const { fence, now, others } = this.#stay;
     const counter = this.outbox.sent(pending, fence, now);
-    pending.data = content.serialize(contentOf(pending, counter, this.outbox.epochBase));
+    pending.data = content.serialize(pending.content(counter, this.outbox.epochBase));
     const present = others.map(keyOf).filter((key) => !this.#left.has(key));
     this.outbox.readBy(pending, new Set([...present, ...this.#expected]));
     await this.#stay.post(pending.reference, pending.data);
@@ -396,10 +396,4 @@ export class Talk {
     if (nick === null || !this.#roster.rename(key, nick)) return;
     this.#stay.emit({ type: 'nick_changed', tag, nick, life: this.#stay.lifeB64, seq });
   }
-}
-
-/** @param {Pending} pending @param {number} counter @param {number} base @returns {Counted} */
-function contentOf({ text, nick }, counter, base) {
-  if (text !== null) return { type: 'text', counter, base, nick, text };
-  return nick !== null ? { type: 'nick', counter, base, nick } : { type: 'void', counter, base };
 }

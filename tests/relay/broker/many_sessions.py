@@ -208,9 +208,13 @@ class Naive(MemoryBroker):
             case op.Expire():
                 self.home.perform(self.home.room.expire(now))
             case op.Gone(_, node):
-                # It had the room before, in a log that went when the last one left.
+                # It had the room before, in a log that went when the last one left; or it had told
+                # whoever wanted to come in to try again, not knowing that this was done.
                 here = [visit for visit, place in self.places.items() if self.is_in(place)]
-                assert node not in {visit.node for visit in here}
+                for visit in here:
+                    if visit.node == node:
+                        assert isinstance(self.outcomes[visit], RefusedError)
+                        self.places[visit].lost(now)
             case _:
                 place = self.places.get(Visit(key.node, operation.visit))
                 if self.is_in(place):

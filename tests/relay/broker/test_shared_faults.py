@@ -1,5 +1,6 @@
 """What nodes do when a log is late, gone, saved over or not theirs: each once, by hand."""
 
+from itertools import pairwise
 from typing import Any, cast
 
 import pytest
@@ -11,6 +12,7 @@ from relay.broker.shared_log import Entry
 from relay.errors import CloseCode, Reason, RefusedError
 from relay.fanout import RoomChannel
 from relay.pressure import Pressure
+from relay.shared_rooms import KEEP_S
 from relay.wire import Commit, Tag
 from tests.relay.broker.contract import (
     COMMIT,
@@ -211,6 +213,30 @@ def test_gap_that_was_saved_over_is_not_waited_for_forever(
     assert port.ended is None
     cluster.wait(shared.CHECK_S + 1.0)
     assert port.ended is CloseCode.RESTART
+
+
+def test_silent_log_is_asked_for_more_seldom_and_before_it_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = Cluster()
+    one, two = cluster.nodes
+    _, place = cluster.join(one)
+    cluster.join(two)
+    asked: list[float] = []
+    check = two.log.check
+    monkeypatch.setattr(
+        two.log, "check", lambda *words: (asked.append(cluster.store.now), check(*words))[1]
+    )
+    cluster.wait(300.0)
+    first, *pauses = (b - a for a, b in pairwise(asked))
+    assert abs(first - shared.CHECK_S) <= 1.0
+    assert len(pauses) > 4
+    assert all(abs(pause - shared.CHECK_SILENT_S) <= 1.0 for pause in pauses)
+    assert shared.CHECK_SILENT_S < KEEP_S
+    cluster.post(place)
+    asked.clear()
+    cluster.wait(80.0)
+    assert abs(asked[1] - asked[0] - shared.CHECK_S) <= 1.0
 
 
 def test_snapshot_that_is_forged_costs_one_room_and_no_more() -> None:

@@ -25,7 +25,7 @@ from tests.relay.broker.one_log import SECRET
 
 EXAMPLES = int(os.environ.get("BEACON_MACHINE_EXAMPLES", "100"))
 NODES = 3
-CHECK_S = 4.0
+CHECK_S, CHECK_SILENT_S = 4.0, 6.0
 WHO = st.integers(0, 9)
 NODE = st.integers(0, NODES - 1)
 BEHIND = st.sampled_from([0, 0, 0, 0, 1, -1])
@@ -40,8 +40,10 @@ class SharedMachine(RuleBasedStateMachine):
         members=st.lists(NODE, max_size=3),
     )
     def start(self, has_faults: bool, save_every: int, members: list[int]) -> None:
-        self.old = shared.SAVE_EVERY, shared.CHECK_S, shared_place.CHECK_S
-        shared.SAVE_EVERY = save_every
+        self.old = (
+            shared.SAVE_EVERY, shared.CHECK_SILENT_S, shared.CHECK_S, shared_place.CHECK_S,
+        )  # fmt: skip
+        shared.SAVE_EVERY, shared.CHECK_SILENT_S = save_every, CHECK_SILENT_S
         shared.CHECK_S = shared_place.CHECK_S = CHECK_S
         self.has_faults = has_faults
         self.store = KeptStore()
@@ -259,10 +261,11 @@ class SharedMachine(RuleBasedStateMachine):
         try:
             self.end()
         finally:
-            shared.SAVE_EVERY, shared.CHECK_S, shared_place.CHECK_S = self.old
+            shared.SAVE_EVERY, shared.CHECK_SILENT_S = self.old[:2]
+            shared.CHECK_S, shared_place.CHECK_S = self.old[2:]
 
     def end(self) -> None:
-        self.converge(CHECK_S + 2.0)
+        self.converge(CHECK_SILENT_S + 2.0)
         # What everybody has left is for the next one to find out.
         self.enter(0, joins=False)
         self.converge(2.0)
