@@ -310,12 +310,13 @@ class Ledger(Generic[T]):
         self._senders.clear()
 
     def resume(self, now: float, key: bytes | None = None) -> None:
-        """Count the time of every hole, or of one sender's, anew (R33).
+        """Count the time of every hole, or of one sender's, and what was asked, anew (R33).
 
-        Nothing could come while we, or that sender, had no seat.
+        Nothing could come while we, or that sender, had no seat; an answer on its way is lost.
         """
         for owner, sender in self._senders.items():
             if key in (None, owner):
+                sender.asks.clear()
                 sender.horizons = deque((last, now) for last, _ in sender.horizons)
                 if sender.waits is not None:
                     sender.waits = now + HOLD_S

@@ -317,6 +317,7 @@ export class Ledger {
   resume(now, key = null) {
     for (const [owner, sender] of this.#senders) {
       if (key !== null && key !== owner) continue;
+      sender.asks.clear();
       sender.horizons = sender.horizons.map(([n]) => [n, now]);
       if (sender.waits !== null) sender.waits = now + HOLD_S;
     }

@@ -1,5 +1,6 @@
 """Counters, holes and order, against a naive model (R30, R33)."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -130,6 +131,19 @@ def test_r33_time_without_a_seat_does_not_count_for_who_was_away() -> None:
     ledger.resume(5.0)
     assert ledger.deadline(nobody) == 5.0 + HOLD_S
     assert ledger.expire(HOLD_S, nobody) == []
+
+
+@pytest.mark.parametrize("key", [KEY, None])
+def test_r32_answers_that_a_connection_took_along_are_asked_for_again(key: bytes | None) -> None:
+    ledger: Ledger[int] = Ledger()
+    take(ledger, 3, base=0)
+    for _ in range(3):
+        ledger.asked(KEY, 1, 2)
+    assert ledger.wanted() == {}
+    ledger.resume(5.0, b"somebody else")
+    assert ledger.wanted() == {}
+    ledger.resume(5.0, key)
+    assert ledger.wanted() == {KEY: [1, 2]}
 
 
 def test_r33_sender_that_begins_with_us_is_not_waited_for() -> None:

@@ -92,6 +92,18 @@ test('R33: what was said while we were away comes before what is said now', () =
   assert.equal(ledger.deadline(nobody), null);
 });
 
+test('R32: answers that a connection took along are asked for again', () => {
+  for (const key of [KEY, null]) {
+    const ledger = empty();
+    take(ledger, 3, 0);
+    for (let asks = 0; asks < 3; asks++) ledger.asked(KEY, 1, 2);
+    ledger.resume(5, 'somebody else');
+    assert.equal(ledger.wanted().get(KEY), undefined);
+    ledger.resume(5, key);
+    assert.deepEqual(ledger.wanted().get(KEY), [1, 2]);
+  }
+});
+
 test('R33: who was away waits ten seconds for what was said to it', () => {
   const ledger = empty();
   beginLate(ledger, 3);
