@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-import msgpack
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
@@ -288,7 +287,7 @@ class RedisLog:
         if name == NAME:
             self.accounts.heard(data, self._clock.now())
             return
-        news = _news(data)
+        news = scripts.read_news(data)
         if news is not None:
             self._reached(name, *news)
 
@@ -325,7 +324,9 @@ class RedisLog:
                 self.broker.lost(name, now)
                 return
             found, head, saved, entries = answer
-            self.broker.followed(name, found, head, saved or None, _entries(entries), now)
+            self.broker.followed(
+                name, found, head, saved or None, scripts.read_entries(entries), now
+            )
 
         self._ask(scripts.FOLLOW, self._names.keys(name), [born, at, self._keep_ms], answered)
 
@@ -342,7 +343,7 @@ class RedisLog:
             if answer is None:
                 self.broker.lost(name, self._clock.now())
             else:
-                self.broker.reached(name, born, _entries(answer), self._clock.now())
+                self.broker.reached(name, born, scripts.read_entries(answer), self._clock.now())
 
         self._ask(scripts.CHECK, self._names.keys(name), [born, at, self._keep_ms], answered)
 
@@ -386,26 +387,3 @@ class RedisLog:
         alive = {Node(node) for node in nodes}
         self.accounts.alive(alive)
         self.broker.alive(alive, now)
-
-
-def _news(data: bytes) -> tuple[bytes, int, bytes, list[bytes]] | None:
-    """Read what APPEND tells; None if it is somebody else who does."""
-    try:
-        born, last, moment, *records = msgpack.unpackb(data, raw=True)
-        if not all(isinstance(value, bytes) for value in (born, moment, *records)):
-            return None
-        return born, int(last), b"%d" % int(moment), records
-    except (ValueError, TypeError, msgpack.UnpackException):
-        return None
-
-
-def _entries(found: list[Any]) -> list[Entry]:
-    """Read what XRANGE gives: ids, and two fields each; what somebody else put there opens not."""
-    entries = []
-    for number, fields in found:
-        try:
-            moment, record = int(fields[1]) / 1e6, fields[3]
-        except (ValueError, IndexError, TypeError):
-            moment, record = 0.0, b""
-        entries.append(Entry(int(number.partition(b"-")[0]), moment, record))
-    return entries

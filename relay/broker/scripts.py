@@ -4,6 +4,12 @@ Knows keys, numbers and sealed bytes. A log is a hash (b: its name, n: its last 
 what was saved and at which number) and a stream whose ids are its numbers. Every key expires.
 """
 
+from typing import Any
+
+import msgpack
+
+from relay.broker.shared_log import Entry
+
 # KEYS hash, stream, channel; ARGV born, at, milliseconds to keep, records.
 # Returns the last number and the moment, or nothing if the log is another or does not reach to at.
 APPEND = """
@@ -92,3 +98,26 @@ redis.call('SET', KEYS[2], ARGV[3], 'NX')
 redis.call('EXPIRE', KEYS[2], ARGV[4])
 return {moment, redis.call('GET', KEYS[2]), redis.call('ZRANGE', KEYS[1], 0, -1)}
 """
+
+
+def read_news(data: bytes) -> tuple[bytes, int, bytes, list[bytes]] | None:
+    """Read what APPEND tells; None if it is somebody else who does."""
+    try:
+        born, last, moment, *records = msgpack.unpackb(data, raw=True)
+        if not all(isinstance(value, bytes) for value in (born, moment, *records)):
+            return None
+        return born, int(last), b"%d" % int(moment), records
+    except (ValueError, TypeError, msgpack.UnpackException):
+        return None
+
+
+def read_entries(found: list[Any]) -> list[Entry]:
+    """Read what XRANGE gives: ids, and two fields each; what somebody else put there opens not."""
+    entries = []
+    for number, fields in found:
+        try:
+            moment, record = int(fields[1]) / 1e6, fields[3]
+        except (ValueError, IndexError, TypeError):
+            moment, record = 0.0, b""
+        entries.append(Entry(int(number.partition(b"-")[0]), moment, record))
+    return entries

@@ -21,8 +21,6 @@ from relay.broker.operation import Node, Operation
 from relay.broker.replica import Done, Replica, Sealers
 from relay.broker.shared_log import Entry, SharedLog
 from relay.broker.shared_place import (
-    CHECK_S,
-    CHECK_SILENT_S,
     Home,
     SharedPlace,
     Wanted,
@@ -355,10 +353,7 @@ class SharedBroker:
         due = home.due(self.node)
         if due is not None and due <= moment and not home.is_wanted(op.Expire):
             self.want(home, op.Expire(new_seed()), now)
-        if home.check_at <= now:
-            is_silent = home.at == home.checked and not home.ahead
-            home.check_at = now + (CHECK_SILENT_S if is_silent else CHECK_S)
-            home.checked = home.at
+        if home.is_check_due(now):
             # What a check has not brought may have been saved over.
             ask = self._log.follow if home.ahead else self._log.check
             ask(home.name, home.born, home.at)
@@ -367,7 +362,7 @@ class SharedBroker:
         """Forget a room in which nobody of this node is; wait for what is due in any other."""
         if self._homes.get(home.name) is not home:
             return
-        if not home.places and not home.wanted and not self._is_haunted(home):
+        if not home.places and not home.wanted and not home.is_haunted(self.node, self._alive):
             is_over = home.replica is not None and home.replica.room.is_empty
             self._forget(home, is_over=is_over)
             return
@@ -378,11 +373,6 @@ class SharedBroker:
         for wanted in home.wanted.values():
             until = min(until, max(wanted.until, now + 1.0))
         self._wheel.wait(home, until)
-
-    def _is_haunted(self, home: Home) -> bool:
-        """Tell whether some node that is in a room may not be there: it is to be told first."""
-        nodes = set() if home.replica is None or self._alive is None else home.replica.nodes
-        return home.is_live and not nodes <= {self.node} | (self._alive or set())
 
     def _forget(self, home: Home, *, is_over: bool) -> None:
         self._log.leave(home.name, home.born, home.at, is_over=is_over)

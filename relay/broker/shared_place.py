@@ -92,6 +92,21 @@ class Home:
     def at(self) -> int:
         return 0 if self.replica is None else self.replica.at
 
+    def is_check_due(self, now: float) -> bool:
+        """Tell whether the log is to be asked for news; if so, note when next."""
+        if now < self.check_at:
+            return False
+        is_silent = self.at == self.checked and not self.ahead
+        self.check_at = now + (CHECK_SILENT_S if is_silent else CHECK_S)
+        self.checked = self.at
+        return True
+
+    def is_haunted(self, node: Node, alive: set[Node] | None) -> bool:
+        """Tell whether a node that is in the room may not be there: that is to be told first."""
+        if not self.is_live or self.replica is None or alive is None:
+            return False
+        return not self.replica.nodes <= {node} | alive
+
     def is_wanted(self, kind: type[Operation]) -> bool:
         """Tell whether an operation of this kind is on its way."""
         return any(isinstance(wanted.operation, kind) for wanted in self.wanted.values())

@@ -2,8 +2,8 @@
 
 import pytest
 
-from relay.broker.redis import _entries
 from relay.broker.redis_line import Line
+from relay.broker.scripts import read_entries
 from relay.broker.shared_log import Entry
 from relay.config import RelayConfig
 from relay.errors import BrokerError
@@ -30,6 +30,6 @@ def test_what_others_put_into_a_stream_opens_not_and_ends_nothing() -> None:
         (b"3-0", [b"only", b"1"]),
         (b"4-7", None),
     ]
-    assert _entries(found) == [
+    assert read_entries(found) == [
         Entry(1, 2.0, b"record"), Entry(2, 0.0, b""), Entry(3, 0.0, b""), Entry(4, 0.0, b""),
     ]  # fmt: skip

@@ -211,7 +211,7 @@ def test_gap_that_was_saved_over_is_not_waited_for_forever(
         two.pump()
     cluster.pump()
     assert port.ended is None
-    cluster.wait(shared.CHECK_S + 1.0)
+    cluster.wait(shared_place.CHECK_S + 1.0)
     assert port.ended is CloseCode.RESTART
 
 
@@ -229,14 +229,14 @@ def test_silent_log_is_asked_for_more_seldom_and_before_it_is_forgotten(
     )
     cluster.wait(300.0)
     first, *pauses = (b - a for a, b in pairwise(asked))
-    assert abs(first - shared.CHECK_S) <= 1.0
+    assert abs(first - shared_place.CHECK_S) <= 1.0
     assert len(pauses) > 4
-    assert all(abs(pause - shared.CHECK_SILENT_S) <= 1.0 for pause in pauses)
-    assert shared.CHECK_SILENT_S < KEEP_S
+    assert all(abs(pause - shared_place.CHECK_SILENT_S) <= 1.0 for pause in pauses)
+    assert shared_place.CHECK_SILENT_S < KEEP_S
     cluster.post(place)
     asked.clear()
     cluster.wait(80.0)
-    assert abs(asked[1] - asked[0] - shared.CHECK_S) <= 1.0
+    assert abs(asked[1] - asked[0] - shared_place.CHECK_S) <= 1.0
 
 
 def test_snapshot_that_is_forged_costs_one_room_and_no_more() -> None:

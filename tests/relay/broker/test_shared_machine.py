@@ -40,11 +40,9 @@ class SharedMachine(RuleBasedStateMachine):
         members=st.lists(NODE, max_size=3),
     )
     def start(self, has_faults: bool, save_every: int, members: list[int]) -> None:
-        self.old = (
-            shared.SAVE_EVERY, shared.CHECK_SILENT_S, shared.CHECK_S, shared_place.CHECK_S,
-        )  # fmt: skip
-        shared.SAVE_EVERY, shared.CHECK_SILENT_S = save_every, CHECK_SILENT_S
-        shared.CHECK_S = shared_place.CHECK_S = CHECK_S
+        self.old = shared.SAVE_EVERY, shared_place.CHECK_SILENT_S, shared_place.CHECK_S
+        shared.SAVE_EVERY = save_every
+        shared_place.CHECK_SILENT_S, shared_place.CHECK_S = CHECK_SILENT_S, CHECK_S
         self.has_faults = has_faults
         self.store = KeptStore()
         self.store.now = 100.0
@@ -261,8 +259,7 @@ class SharedMachine(RuleBasedStateMachine):
         try:
             self.end()
         finally:
-            shared.SAVE_EVERY, shared.CHECK_SILENT_S = self.old[:2]
-            shared.CHECK_S, shared_place.CHECK_S = self.old[2:]
+            shared.SAVE_EVERY, shared_place.CHECK_SILENT_S, shared_place.CHECK_S = self.old
 
     def end(self) -> None:
         self.converge(CHECK_SILENT_S + 2.0)
