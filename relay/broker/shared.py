@@ -72,6 +72,8 @@ class SharedBroker:
         self._wheel: Wheel[Home] = Wheel(now)
         self._is_tight = False
         self._alive: set[Node] | None = None
+        # Rooms in which something has happened since it was last said who is alive.
+        self._stirred: dict[bytes, Home] = {}
         self.is_down = True
         self.forged = 0
         self.forgot: Callable[[], None] = lambda: None
@@ -233,8 +235,7 @@ class SharedBroker:
 
     def stalled(self, name: bytes) -> None:
         """A log takes nothing for now: tell those who are here, and wait for `retry`."""
-        home = self._homes.get(name)
-        if home is not None:
+        if (home := self._homes.get(name)) is not None:
             home.stall()
 
     def retry(self, name: bytes) -> None:
@@ -251,15 +252,13 @@ class SharedBroker:
 
     def alive(self, nodes: set[Node], now: float) -> None:
         """Only these nodes are there: the sessions of all others are lost."""
-        self._alive = nodes
-        for home in list(self._homes.values()):
-            if home.replica is None or not home.is_live:
-                continue
-            here = home.replica.nodes
-            is_first = min(here & nodes, default=self.node) == self.node
-            if is_first and not home.is_wanted(op.Gone):
-                for node in sorted(here - nodes):
-                    self.want(home, op.Gone(new_seed(), node), now)
+        homes = self._stirred if nodes == self._alive else self._homes
+        self._alive, self._stirred = nodes, {}
+        for home in [home for name, home in homes.items() if self._homes.get(name) is home]:
+            for node in home.to_declare_gone(self.node, nodes):
+                self.want(home, op.Gone(new_seed(), node), now)
+            if home.is_haunted(self.node, nodes):
+                self._stirred[home.name] = home
             self._settle(home, now)
 
     def _send(self, home: Home, number: int, wanted: Wanted) -> None:
@@ -302,6 +301,7 @@ class SharedBroker:
         return place
 
     def _reach(self, home: Home, replica: Replica, entries: list[Entry], now: float) -> None:
+        self._stirred[home.name] = home
         before = home.at, len(home.ahead)
         for entry in home.in_order(entries):
             self._apply(home, replica, entry, now)

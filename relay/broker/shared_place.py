@@ -107,6 +107,13 @@ class Home:
             return False
         return not self.replica.nodes <= {node} | alive
 
+    def to_declare_gone(self, node: Node, alive: set[Node]) -> list[Node]:
+        """Return which nodes of the room are gone, where it is this one's to say so."""
+        if not self.is_live or self.replica is None or self.is_wanted(op.Gone):
+            return []
+        here = self.replica.nodes
+        return sorted(here - alive) if min(here & alive, default=node) == node else []
+
     def is_wanted(self, kind: type[Operation]) -> bool:
         """Tell whether an operation of this kind is on its way."""
         return any(isinstance(wanted.operation, kind) for wanted in self.wanted.values())

@@ -489,3 +489,39 @@ def test_late_newcomer_is_closed_by_who_comes_before_anybody_says_so() -> None:
     cluster.enter(two)
     assert port.ended is CloseCode.NOT_JOINED
     assert {visit.node for visit in cluster.visits} == {two.node}
+
+
+def test_beat_that_says_nothing_new_looks_at_no_silent_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = Cluster()
+    one, two = cluster.nodes
+    cluster.join(one)
+    _, place = cluster.join(two)
+    looked: list[Any] = []
+    look = shared_place.Home.to_declare_gone
+    monkeypatch.setattr(
+        shared_place.Home,
+        "to_declare_gone",
+        lambda home, *words: (looked.append(home), look(home, *words))[1],
+    )
+    cluster.beat()
+    assert len(looked) == 2, "once on each node"
+    cluster.beat()
+    assert len(looked) == 2
+    cluster.post(place)
+    cluster.beat()
+    assert len(looked) == 4
+    # Whoever is gone is looked for until that is known.
+    one.log.is_cut = True
+    two.broker.alive({two.node}, cluster.store.now)
+    one.log.is_cut = False
+    cluster.pump()
+    two.broker.alive({two.node}, cluster.store.now)
+    cluster.pump()
+    assert len(looked) == 6
+    (home,) = two.broker._homes.values()
+    assert home.replica is not None
+    assert home.replica.nodes == {two.node}
+    two.broker.alive({two.node}, cluster.store.now)
+    assert len(looked) == 6
