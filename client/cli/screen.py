@@ -7,11 +7,13 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.input import create_input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.renderer import print_formatted_text
@@ -53,11 +55,15 @@ class Screen:
         self.abandoned = ""
         self._lines: deque[FormattedText] = deque()
         self._depth = ColorDepth.DEPTH_1_BIT if os.environ.get("NO_COLOR") else None
+        keyboard = create_input()
+        # While a line is printed what is typed waits: echoed, it would stand in the middle of it.
+        keyboard.cooked_mode = nullcontext  # type: ignore[method-assign]
         self._session: PromptSession[str] = PromptSession(
             lambda: _format([*self._prompt(), Piece("> ")]),
             bottom_toolbar=self._toolbar,
             color_depth=self._depth,
             erase_when_done=True,
+            input=keyboard,
             key_bindings=_keys(),
             refresh_interval=_REFRESH_S,
             reserve_space_for_menu=0,
