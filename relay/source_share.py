@@ -2,7 +2,7 @@
 
 Knows the table and numbers in accounts; nodes have names here, and how an account travels and is
 kept from others is the broker's. A limit holds for all nodes together, but for what they give
-within one TELL_S of each other: that is owed, and has to be waited for.
+between two accounts: that is owed, and has to be waited for.
 """
 
 import struct
@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from relay.limits import CountedBucket
 from relay.source import Source, SourceId, SourceLimits, Sources
 
-TELL_S = 1.0
 # Once in so many accounts a node tells all that it has open, for whoever has missed something.
 WHOLE = 10
 # Of one message; what is more goes in another.

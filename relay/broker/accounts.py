@@ -5,6 +5,7 @@ lost is made good for by a later one.
 """
 
 import struct
+from collections import OrderedDict
 
 from relay.broker.cipher import Cipher
 from relay.broker.operation import Node
@@ -16,6 +17,8 @@ from relay.source_share import SharedSources
 NAME = b"sources"
 # The key under which addresses are named changes this often.
 PERIOD_S = 3600
+# Starts of nodes that are remembered, the latest; what they told under an older key is void anyway.
+MAX_NODES = 256
 
 
 class Accounts:
@@ -26,8 +29,8 @@ class Accounts:
     def __init__(self, limits: SourceLimits, cipher: Cipher, wall: float) -> None:
         self._cipher = cipher
         self._period = int(wall) // PERIOD_S
-        # The last number of each node: none is told twice.
-        self._heard: dict[Node, int] = {}
+        # The last number of each node, also of one that seems gone: none is told twice.
+        self._heard: OrderedDict[Node, int] = OrderedDict()
         self.sources = SharedSources(limits, cipher.source_key(self._period), self._period)
 
     def turn(self, wall: float) -> None:
@@ -49,6 +52,9 @@ class Accounts:
             if node == self._cipher.node or number <= self._heard.get(node, 0):
                 return
             self._heard[node] = number
+            self._heard.move_to_end(node)
+            if len(self._heard) > MAX_NODES:
+                self._heard.popitem(last=False)
             self.sources.heard(node, account, now)
         except (AuthenticationError, struct.error):
             return
@@ -56,4 +62,3 @@ class Accounts:
     def alive(self, nodes: set[Node]) -> None:
         """Only these nodes are there: what others had open is closed."""
         self.sources.alive({*nodes})
-        self._heard = {node: number for node, number in self._heard.items() if node in nodes}

@@ -20,13 +20,7 @@ from relay.broker.later import Later
 from relay.broker.operation import Node, Operation
 from relay.broker.replica import Done, Replica, Sealers
 from relay.broker.shared_log import Entry, SharedLog
-from relay.broker.shared_place import (
-    Home,
-    SharedPlace,
-    Wanted,
-    busy,
-    new_seed,
-)
+from relay.broker.shared_place import Home, SharedPlace, Wanted, busy, new_seed
 from relay.errors import AuthenticationError, CloseCode, Reason, RefusedError
 from relay.pressure import Pressure
 from relay.ring import RingLimits, Rings
