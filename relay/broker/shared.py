@@ -66,7 +66,8 @@ class SharedBroker:
         self._wheel: Wheel[Home] = Wheel(now)
         self._is_tight = False
         self._alive: set[Node] | None = None
-        # Rooms in which something has happened since it was last said who is alive.
+        # Rooms in which something has happened since it was last said who is alive. What is wanted
+        # of a log is wanted until it has happened, so that the others need no second look.
         self._stirred: dict[bytes, Home] = {}
         self.is_down = True
         self.forged = 0
@@ -251,8 +252,6 @@ class SharedBroker:
         for home in [home for name, home in homes.items() if self._homes.get(name) is home]:
             for node in home.to_declare_gone(self.node, nodes):
                 self.want(home, op.Gone(new_seed(), node), now)
-            if home.is_haunted(self.node, nodes):
-                self._stirred[home.name] = home
             self._settle(home, now)
 
     def _send(self, home: Home, number: int, wanted: Wanted) -> None:
